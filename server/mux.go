@@ -1,0 +1,167 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// MuxOptions are what a Mux works with; the zero value serves clients on this
+// machine as administrators, logs to slog.Default and keeps its metrics to
+// itself.
+type MuxOptions struct {
+	Gate       *Gate // who callers are; nil = clients on this machine only
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+	MaxBody    int64         // largest body as sent, in bytes, 0 = unlimited; Body limits what it unpacks to
+	Slow       time.Duration // requests that take longer are logged, 0 = none
+}
+
+// Mux routes requests by the patterns of http.ServeMux, each with the access
+// that its callers need. It knows the caller, puts tenant and identity into
+// the context, answers panics and unknown routes, and counts and logs. Routes
+// are added before it serves.
+type Mux struct {
+	routes  *http.ServeMux
+	gate    *Gate
+	log     *slog.Logger
+	metrics *muxMetrics
+	maxBody int64
+	slow    time.Duration
+}
+
+// NewMux returns a Mux without routes.
+func NewMux(o MuxOptions) *Mux {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Gate == nil {
+		o.Gate = loopbackGate()
+	}
+	return &Mux{routes: http.NewServeMux(), gate: o.Gate, log: o.Logger, metrics: newMuxMetrics(o.Registerer), maxBody: o.MaxBody, slow: o.Slow}
+}
+
+// Option changes how one route is served.
+type Option func(*route)
+
+// Errors tells the route's errors in the format, also those that Mux itself
+// finds, such as an unknown caller.
+func Errors(f Format) Option { return func(rt *route) { rt.format = f } }
+
+// MaxBody overrides MuxOptions.MaxBody for the route, 0 = unlimited.
+func MaxBody(bytes int64) Option { return func(rt *route) { rt.maxBody = bytes } }
+
+// LongLived marks a route whose requests are meant to last, such as a tail:
+// they are no slow requests.
+func LongLived() Option { return func(rt *route) { rt.slow = 0 } }
+
+type route struct {
+	pattern string
+	access  Access
+	handler http.Handler
+	format  Format
+	maxBody int64
+	slow    time.Duration
+}
+
+// Handle adds a route. The pattern is http.ServeMux's ("GET /a/{id}"); a
+// malformed or conflicting one panics, for it is a bug.
+func (m *Mux) Handle(pattern string, access Access, h http.Handler, opts ...Option) {
+	rt := &route{pattern: pattern, access: access, handler: h, maxBody: m.maxBody, slow: m.slow}
+	for _, o := range opts {
+		o(rt)
+	}
+	m.routes.Handle(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { m.serve(rt, w, r) }))
+}
+
+// HandleFunc is Handle(pattern, access, server.Handle(fn)).
+func (m *Mux) HandleFunc(pattern string, access Access, fn func(w http.ResponseWriter, r *http.Request) error, opts ...Option) {
+	m.Handle(pattern, access, Handle(fn), opts...)
+}
+
+// ServeHTTP implements http.Handler.
+func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h, pattern := m.routes.Handler(r)
+	if pattern == "" {
+		m.serve(unknownRoute(h), w, r)
+		return
+	}
+	m.routes.ServeHTTP(w, r)
+}
+
+// serve runs one request of a route.
+func (m *Mux) serve(rt *route, w http.ResponseWriter, r *http.Request) {
+	begin := time.Now()
+	req := &request{id: requestID(r.Header), log: m.log, format: rt.format, writer: &responseWriter{ResponseWriter: w}}
+	w = req.writer
+	w.Header().Set(RequestIDHeader, req.id)
+	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, req))
+	body := countBody(w, r, rt.maxBody)
+
+	m.metrics.inFlight.Inc()
+	defer func() {
+		v := recover()
+		if v != nil {
+			m.recovered(v, w, r)
+		}
+		m.metrics.inFlight.Dec()
+		took := time.Since(begin)
+		m.metrics.observe(rt.pattern, req.writer, body.n, took)
+		m.logRequest(rt, r, req, body.n, took)
+		if v != nil && req.writer.status != http.StatusInternalServerError {
+			panic(http.ErrAbortHandler) // the answer had begun: cut it visibly
+		}
+	}()
+	id, tenant, err := m.gate.admit(r, rt.access)
+	if err != nil {
+		challenge(w, err, m.gate)
+		WriteError(w, r, err)
+		return
+	}
+	ctx := WithTenant(WithCaller(r.Context(), id), tenant)
+	rt.handler.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// recovered answers a panic with 500 as long as nothing was sent.
+func (m *Mux) recovered(v any, w http.ResponseWriter, r *http.Request) {
+	if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		return
+	}
+	m.metrics.panics.Inc()
+	req := requestOf(r.Context())
+	m.log.LogAttrs(r.Context(), slog.LevelError, "panic while serving", slog.String("id", req.id), slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
+	if req.writer.status == 0 && !req.writer.hijacked {
+		WriteError(w, r, &Error{Status: http.StatusInternalServerError, Reason: ReasonInternal, Message: fmt.Sprint("panic: ", v)})
+	}
+}
+
+// unknownRoute answers 404 or 405 as h, ServeMux's own handler, would, in our
+// format and with its Allow header.
+func unknownRoute(h http.Handler) *route {
+	return &route{pattern: "unknown", access: Public, handler: Handle(func(w http.ResponseWriter, r *http.Request) error {
+		probe := &discard{header: http.Header{}}
+		h.ServeHTTP(probe, r)
+		if probe.status == http.StatusMethodNotAllowed {
+			allow := probe.header.Get("Allow")
+			w.Header().Set("Allow", allow)
+			return &Error{Status: http.StatusMethodNotAllowed, Reason: ReasonMethod, Message: fmt.Sprintf("method %s is not allowed for %s: use %s", r.Method, r.URL.Path, allow)}
+		}
+		return NotFound("no such path %s", r.URL.Path)
+	})}
+}
+
+// discard is a ResponseWriter that keeps status and header only.
+type discard struct {
+	header http.Header
+	status int
+}
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
+func (d *discard) WriteHeader(status int)      { d.status = status }
