@@ -1,0 +1,106 @@
+package batch
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	mathrand "math/rand/v2"
+	"time"
+
+	"github.com/watchfire/watchfire/storage"
+)
+
+// send inserts a closed batch, tells its writers, gives its slot back, and
+// returns how many rows are not stored.
+func (b *Batcher[C]) send(ctx context.Context, batch *rows[C]) int {
+	began := time.Now()
+	n := batch.cols.Rows()
+	block, err := storage.NewBlock(b.table, newToken(), n, batch.cols.Input())
+	reason := "encode"
+	permanent := err != nil
+	if err == nil {
+		// The block is a copy: the columns can take rows while it is inserted.
+		b.mu.Lock()
+		b.reuseLocked(batch.cols)
+		b.mu.Unlock()
+		err = b.insert(ctx, block)
+		reason = "unavailable"
+		if permanent = isPermanent(err); permanent {
+			reason = "permanent"
+		}
+	}
+	took := time.Since(began)
+	b.metrics.seconds.Observe(took.Seconds())
+	b.metrics.batch.Observe(float64(n))
+
+	lost := 0
+	if err == nil {
+		b.metrics.rows.Add(float64(n))
+		b.metrics.bytes.Add(float64(len(block.Native)))
+	} else {
+		lost = n
+		b.metrics.failedRows.WithLabelValues(reason).Add(float64(n))
+		b.log.Error("batch not stored", "rows", n, "reason", reason, "token", block.Token, "err", err)
+		err = &InsertError{Table: b.table, Rows: n, Permanent: permanent, Err: err}
+	}
+	batch.commit.finish(err)
+
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.inserts--
+	b.restTill = time.Now().Add(rest(took, b.cfg.Duty))
+	b.releaseLocked(batch.size)
+	b.signal()
+	return lost
+}
+
+// rest is how long to pause after an insert so that inserting takes the share
+// duty of the time.
+func rest(took time.Duration, duty float64) time.Duration {
+	return time.Duration(float64(took) * (1/duty - 1))
+}
+
+const (
+	firstBackoff = 100 * time.Millisecond
+	maxBackoff   = 5 * time.Second
+)
+
+// insert tries until the block is stored, an error is permanent, RetryTimeout
+// is over or ctx ends. The error is the last attempt's.
+func (b *Batcher[C]) insert(ctx context.Context, block storage.Block) error {
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.RetryTimeout)
+	defer cancel()
+	for backoff := firstBackoff; ; backoff = min(2*backoff, maxBackoff) {
+		err := b.attempt(ctx, block)
+		if err == nil || isPermanent(err) || ctx.Err() != nil {
+			return err
+		}
+		b.log.Warn("insert failed, will retry", "rows", block.Rows, "token", block.Token, "err", err)
+		select {
+		case <-time.After(backoff/2 + mathrand.N(backoff/2)):
+			b.metrics.retries.Inc()
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+func (b *Batcher[C]) attempt(ctx context.Context, block storage.Block) error {
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.InsertTimeout)
+	defer cancel()
+	return b.sink.Insert(ctx, block)
+}
+
+// isPermanent reports whether the same block will never be accepted.
+func isPermanent(err error) bool {
+	var p interface{ Permanent() bool }
+	return errors.As(err, &p) && p.Permanent()
+}
+
+// newToken makes an insert_deduplication_token that no other batch has.
+func newToken() string {
+	var t [16]byte
+	rand.Read(t[:])
+	return hex.EncodeToString(t[:])
+}
