@@ -1,0 +1,84 @@
+package storage
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	"github.com/ClickHouse/ch-go/proto"
+)
+
+// Select is a query whose result may be big: it arrives block by block, each
+// in columns.
+type Select struct {
+	// SQL has no FORMAT clause.
+	SQL string
+	// Result names and types the columns of the result, in its order.
+	Result proto.Results
+	// OnBlock is called for every block, with its rows in Result's columns,
+	// which are reset for the next one. An error ends the query. When Select
+	// fails, the rows of earlier calls are not the whole result.
+	OnBlock func(rows int) error
+}
+
+// Stats is what a query cost the server.
+type Stats struct {
+	Rows, Bytes uint64 // read, uncompressed
+	Elapsed     time.Duration
+}
+
+// Add sums the stats of queries.
+func (s *Stats) Add(o Stats) {
+	s.Rows += o.Rows
+	s.Bytes += o.Bytes
+	s.Elapsed += o.Elapsed
+}
+
+// Select runs q. When ctx ends, the query is cancelled on the server.
+func (c *Client) Select(ctx context.Context, q Select) (Stats, error) {
+	done := c.metrics.begin("select")
+	delivered := false
+	inner := q
+	inner.OnBlock = func(rows int) error {
+		delivered = true
+		return q.OnBlock(rows)
+	}
+	settings := append(limitSettings(ctx), readSettings...)
+	var (
+		stats Stats
+		err   error
+	)
+	for attempt := 0; ; attempt++ {
+		stats, err = c.transport.selectBlocks(ctx, inner, rand.Text(), settings)
+		var ours *Error
+		if err == nil || delivered || attempt >= retries || errors.As(err, &ours) || !reset(err) || !pause(ctx, attempt) {
+			break
+		}
+	}
+	err = convert(ctx, err)
+	done(err)
+	c.metrics.readRows.Add(float64(stats.Rows))
+	c.metrics.readSize.Add(float64(stats.Bytes))
+	return stats, err
+}
+
+// readSettings make a query unable to change data, and over HTTP one that
+// ends when its client leaves.
+var readSettings = []setting{
+	{"readonly", "2"},
+	{"cancel_http_readonly_queries_on_client_close", "1"},
+}
+
+// retries is how often a request is sent again when its connection broke.
+const retries = 2
+
+// pause waits before a retry; false means that ctx ended.
+func pause(ctx context.Context, attempt int) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(time.Duration(1+attempt*4) * 25 * time.Millisecond):
+		return true
+	}
+}
