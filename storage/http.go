@@ -81,16 +81,24 @@ func (t *httpTransport) insert(ctx context.Context, b Block, settings []setting)
 
 func (t *httpTransport) selectBlocks(ctx context.Context, q Select, queryID string, settings []setting) (Stats, error) {
 	start := time.Now()
-	settings = append(settings, setting{"default_format", "Native"}, setting{"query_id", queryID}, setting{"send_progress_in_http_headers", "0"})
+	settings = append(settings, setting{"default_format", "Native"}, setting{"query_id", queryID})
 	resp, err := t.do(ctx, request{body: []byte(q.SQL), settings: settings})
 	if err != nil {
 		return Stats{Elapsed: time.Since(start)}, err
 	}
 	defer resp.Body.Close()
+	body := &countingReader{r: resp.Body}
+	rows := uint64(0)
+	onBlock := q.OnBlock
+	q.OnBlock = func(n int) error {
+		rows += uint64(n)
+		return onBlock(n)
+	}
+	err = readNative(body, resp.Header.Get("X-ClickHouse-Exception-Tag"), q)
+	// The header was written with the first block. What a query reads after
+	// that, it mostly streams to us.
 	stats := summary(resp.Header)
-	err = readNative(resp.Body, resp.Header.Get("X-ClickHouse-Exception-Tag"), q)
-	stats.Elapsed = time.Since(start)
-	return stats, err
+	return Stats{Rows: max(stats.Rows, rows), Bytes: max(stats.Bytes, body.n), Elapsed: time.Since(start)}, err
 }
 
 // request is one HTTP request; query is empty when body is the query.
@@ -178,6 +186,18 @@ func drain(resp *http.Response) error {
 		return late
 	}
 	return err
+}
+
+// countingReader counts what is read through it.
+type countingReader struct {
+	r io.Reader
+	n uint64
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += uint64(n)
+	return n, err
 }
 
 // summary reads the server's counters.

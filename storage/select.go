@@ -22,7 +22,9 @@ type Select struct {
 	OnBlock func(rows int) error
 }
 
-// Stats is what a query cost the server.
+// Stats is what a query cost the server. Over HTTP the server tells its
+// counters with the first block: for a query that streams, Rows and Bytes are
+// then those of the result, when they are more.
 type Stats struct {
 	Rows, Bytes uint64 // read, uncompressed
 	Elapsed     time.Duration

@@ -120,6 +120,7 @@ func (e *Engine) writeConfig(dir string) error {
 	e.args = []string{
 		"--path=" + data, "--config-file=" + configPath,
 		"--listen_host=127.0.0.1", "--http_port=" + strconv.Itoa(e.port),
+		"--log-level=warning",
 		// The engine lives as long as this query runs.
 		"--query=" + listen + "SELECT sleepEachRow(3) FROM system.numbers FORMAT Null SETTINGS max_block_size=1",
 	}
