@@ -1,0 +1,207 @@
+package remotewrite
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/prompb"
+
+	"github.com/watchfire/watchfire/telemetry"
+)
+
+// decodeV1 reads a prometheus.WriteRequest (prompb/remote.proto). body must
+// stay unchanged until the batch is released.
+func (b *batch) decodeV1(body []byte) error {
+	for len(body) > 0 {
+		f, rest, err := next(body)
+		if err != nil {
+			return fmt.Errorf("cannot parse WriteRequest: %w", err)
+		}
+		body = rest
+		switch f.num {
+		case 1:
+			if err = f.want(packed, "timeseries"); err == nil {
+				err = b.seriesV1(f.bytes)
+			}
+		case 3:
+			if err = f.want(packed, "metadata"); err == nil {
+				err = b.metadataV1(f.bytes)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("cannot parse WriteRequest: %w", err)
+		}
+	}
+	return nil
+}
+
+func (b *batch) seriesV1(msg []byte) error {
+	from := b.mark()
+	b.pairs, b.overflow = b.pairs[:0], 0
+	for len(msg) > 0 {
+		f, rest, err := next(msg)
+		if err != nil {
+			return err
+		}
+		msg = rest
+		switch f.num {
+		case 1:
+			if err = f.want(packed, "labels"); err == nil {
+				err = b.labelV1(f.bytes)
+			}
+		case 2:
+			if err = f.want(packed, "samples"); err == nil {
+				err = b.sample(f.bytes)
+			}
+		case 3:
+			if err = f.want(packed, "exemplars"); err == nil {
+				err = b.exemplarV1(f.bytes)
+			}
+		case 4:
+			if err = f.want(packed, "histograms"); err == nil {
+				err = b.histogramV1(f.bytes)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("timeseries: %w", err)
+		}
+	}
+	b.series(from)
+	return nil
+}
+
+func (b *batch) labelV1(msg []byte) error {
+	var l labels.Label
+	for len(msg) > 0 {
+		f, rest, err := next(msg)
+		if err != nil {
+			return err
+		}
+		msg = rest
+		switch f.num {
+		case 1:
+			err = f.want(packed, "name")
+			l.Name = str(f.bytes)
+		case 2:
+			err = f.want(packed, "value")
+			l.Value = str(f.bytes)
+		}
+		if err != nil {
+			return fmt.Errorf("label: %w", err)
+		}
+	}
+	if len(b.pairs) >= hardLabels {
+		b.overflow++
+		return nil
+	}
+	b.pairs = append(b.pairs, l)
+	return nil
+}
+
+// sample reads a Sample of either version; 1.0 has no start timestamp.
+func (b *batch) sample(msg []byte) error {
+	if err := b.room(); err != nil {
+		return err
+	}
+	var s telemetry.Sample
+	for len(msg) > 0 {
+		f, rest, err := next(msg)
+		if err != nil {
+			return err
+		}
+		msg = rest
+		switch f.num {
+		case 1:
+			err = f.want(double, "value")
+			s.V = float(f.bits)
+		case 2:
+			err = f.want(varint, "timestamp")
+			s.T = int64(f.bits)
+		case 3:
+			err = f.want(varint, "start_timestamp")
+			s.Start = int64(f.bits)
+		}
+		if err != nil {
+			return fmt.Errorf("sample: %w", err)
+		}
+	}
+	b.samples = append(b.samples, s)
+	return nil
+}
+
+// exemplarV1 reads an exemplar; its labels are collected behind the series'.
+func (b *batch) exemplarV1(msg []byte) error {
+	if err := b.room(); err != nil {
+		return err
+	}
+	var e telemetry.Exemplar
+	own, before := len(b.pairs), b.overflow
+	for len(msg) > 0 {
+		f, rest, err := next(msg)
+		if err != nil {
+			return err
+		}
+		msg = rest
+		switch f.num {
+		case 1:
+			if err = f.want(packed, "labels"); err == nil {
+				err = b.labelV1(f.bytes)
+			}
+		case 2:
+			err = f.want(double, "value")
+			e.V = float(f.bits)
+		case 3:
+			err = f.want(varint, "timestamp")
+			e.T = int64(f.bits)
+		}
+		if err != nil {
+			return fmt.Errorf("exemplar: %w", err)
+		}
+	}
+	b.exemplar(e, own)
+	b.overflow = before
+	return nil
+}
+
+// exemplar adds an exemplar whose labels are b.pairs from own on.
+func (b *batch) exemplar(e telemetry.Exemplar, own int) {
+	all := b.pairs
+	b.pairs = all[own:]
+	ls, reason, detail := b.buildLabels(false)
+	b.pairs = all[:own]
+	if reason != "" {
+		b.outcome.Reject(reason, "exemplar: "+detail, 1)
+		return
+	}
+	e.Labels = ls
+	b.exemplars = append(b.exemplars, e)
+}
+
+// histogramV1 leaves the rarer message to the generated decoder.
+func (b *batch) histogramV1(msg []byte) error {
+	if err := b.room(); err != nil {
+		return err
+	}
+	var h prompb.Histogram
+	if err := h.Unmarshal(msg); err != nil {
+		return fmt.Errorf("histogram: %w", err)
+	}
+	if h.IsFloatHistogram() {
+		b.histogram(h.Timestamp, 0, nil, h.ToFloatHistogram())
+	} else {
+		b.histogram(h.Timestamp, 0, h.ToIntHistogram(), nil)
+	}
+	return nil
+}
+
+func (b *batch) metadataV1(msg []byte) error {
+	var m prompb.MetricMetadata
+	if err := m.Unmarshal(msg); err != nil {
+		return fmt.Errorf("metadata: %w", err)
+	}
+	b.metadata(telemetry.MetricMetadata{
+		Metric: m.MetricFamilyName, Type: strings.ToLower(m.Type.String()), Unit: m.Unit, Help: m.Help,
+	})
+	return nil
+}
