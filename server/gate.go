@@ -3,49 +3,133 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Gate knows callers: it verifies what they show and decides what they may.
 type Gate struct {
-	policy policy
-	verify verifier
+	state  atomic.Pointer[gateState]
+	store  TokenStore
+	log    *slog.Logger
+	failed *prometheus.CounterVec
 }
 
-// verifier checks credentials: the effectful half of knowing a caller.
-type verifier interface {
-	// verify sets Credential, Verified and Refused of f from an Authorization
-	// header ("" = none) and a verified client certificate's subject ("" = none).
-	verify(ctx context.Context, f *facts, authorization, subject string)
+// gateState is what a reload replaces.
+type gateState struct {
+	policy      policy
+	credentials *credentials // nil = nobody is known
+	config      AccessConfig
+}
+
+// NewGate returns a gate of the configuration. store holds the tokens made at
+// run time, nil = none. Its errors name files that cannot be read and options.
+func NewGate(c AccessConfig, store TokenStore, log *slog.Logger, reg prometheus.Registerer) (*Gate, error) {
+	g := &Gate{store: store, log: log,
+		failed: register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "watchfire_server_authentication_failures_total", Help: "Calls with credentials that are no good, by the kind of credential."}, []string{"method"}))}
+	return g, g.Update(c)
+}
+
+// Update replaces the configuration, or leaves it when it has errors. Token
+// files are read again.
+func (g *Gate) Update(c AccessConfig) error {
+	if err := c.Validate(); err != nil {
+		return fmt.Errorf("server.access: %w", err)
+	}
+	v, err := newCredentials(c, g.store, g.log)
+	if err != nil {
+		return fmt.Errorf("server.access: %w", err)
+	}
+	g.state.Store(&gateState{config: c, credentials: v, policy: policy{trustLoopback: c.TrustLoopback, anonymous: c.AnonymousRole, origins: c.Origins}})
+	return nil
 }
 
 // loopbackGate knows clients on this machine and nobody else.
-func loopbackGate() *Gate { return &Gate{policy: policy{trustLoopback: true}} }
+func loopbackGate() *Gate {
+	g := &Gate{log: slog.Default(), failed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "unused"}, []string{"method"})}
+	g.state.Store(&gateState{config: DefaultAccessConfig(), policy: policy{trustLoopback: true}})
+	return g
+}
+
+// usePeriod is how often the last uses of tokens are stored.
+const usePeriod = 30 * time.Second
+
+// Run stores when tokens were last used, until ctx ends.
+func (g *Gate) Run(ctx context.Context) error {
+	t := time.NewTicker(usePeriod)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+			defer cancel()
+			g.flush(last)
+			return nil
+		case <-t.C:
+			g.flush(ctx)
+		}
+	}
+}
+
+func (g *Gate) flush(ctx context.Context) {
+	if v := g.state.Load().credentials; v != nil {
+		v.flush(ctx)
+	}
+}
+
+// someoneCanLogIn reports whether anyone who is not on this machine can get in.
+func (g *Gate) someoneCanLogIn(ctx context.Context) (bool, error) {
+	if g.state.Load().config.someoneCanLogIn() {
+		return true, nil
+	}
+	if g.store == nil {
+		return false, nil
+	}
+	return g.store.HasTokens(ctx)
+}
 
 // admit says who sent r and for which tenant, or why it is turned away.
 func (g *Gate) admit(r *http.Request, a Access) (Identity, string, error) {
-	f := requestFacts(r, a)
-	g.verifyInto(r.Context(), &f, r.Header.Get("Authorization"), subjectOf(r.TLS))
-	return decide(f, g.policy)
+	return g.decide(r.Context(), requestFacts(r, a), r.Header.Get("Authorization"), subjectOf(r.TLS))
 }
 
-func (g *Gate) verifyInto(ctx context.Context, f *facts, authorization, subject string) {
-	if f.Access == Public || authorization == "" && subject == "" {
-		return
+func (g *Gate) decide(ctx context.Context, f facts, authorization, subject string) (Identity, string, error) {
+	s := g.state.Load()
+	if f.Access != Public && (authorization != "" || subject != "") {
+		if s.credentials != nil {
+			s.credentials.verify(ctx, &f, authorization, subject)
+		} else if authorization != "" {
+			f.Credential, f.Refused = MethodToken, errUnknownToken
+		}
+		if f.Refused != nil {
+			g.failed.WithLabelValues(string(f.Credential)).Inc()
+		}
 	}
-	if g.verify == nil {
-		f.Credential, f.Refused = MethodToken, Unauthorized("credentials were sent, but no users or tokens are configured: leave them out, or set server.access")
-		return
-	}
-	g.verify.verify(ctx, f, authorization, subject)
+	return decide(f, s.policy)
 }
 
-// challenge tells a browser to ask for user and password, when err is that the
-// caller is unknown.
-func challenge(w http.ResponseWriter, err error, g *Gate) {
+// challenge says which credentials are taken, when err is that the caller is
+// unknown; it makes a browser ask for them.
+func (g *Gate) challenge(w http.ResponseWriter, err error) {
 	var e *Error
 	if !errors.As(err, &e) || e.Status != http.StatusUnauthorized {
 		return
 	}
 	w.Header().Add("WWW-Authenticate", `Bearer realm="watchfire"`)
+	w.Header().Add("WWW-Authenticate", `Basic realm="watchfire", charset="UTF-8"`)
+}
+
+// allowsOrigin reports whether pages of a foreign origin may call.
+func (g *Gate) allowsOrigin(origin string) bool {
+	for _, o := range g.state.Load().policy.origins {
+		if o == origin {
+			return true
+		}
+	}
+	return false
 }

@@ -19,7 +19,9 @@ type MuxOptions struct {
 	Gate       *Gate // who callers are; nil = clients on this machine only
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
-	MaxBody    int64         // largest body as sent, in bytes, 0 = unlimited; Body limits what it unpacks to
+	MaxBody    int64         // largest body as sent, in bytes, 0 = unlimited
+	Unpacked   int64         // largest body that Body unpacks, in bytes, 0 = DefaultMaxUnpacked
+	Memory     *BodyMemory   // of all bodies that Body reads together, nil = unlimited
 	Slow       time.Duration // requests that take longer are logged, 0 = none
 }
 
@@ -32,8 +34,8 @@ type Mux struct {
 	gate    *Gate
 	log     *slog.Logger
 	metrics *muxMetrics
-	maxBody int64
-	slow    time.Duration
+	options MuxOptions
+	gzip    func(http.Handler) http.HandlerFunc
 }
 
 // NewMux returns a Mux without routes.
@@ -44,7 +46,7 @@ func NewMux(o MuxOptions) *Mux {
 	if o.Gate == nil {
 		o.Gate = loopbackGate()
 	}
-	return &Mux{routes: http.NewServeMux(), gate: o.Gate, log: o.Logger, metrics: newMuxMetrics(o.Registerer), maxBody: o.MaxBody, slow: o.Slow}
+	return &Mux{routes: http.NewServeMux(), gate: o.Gate, log: o.Logger, metrics: newMuxMetrics(o.Registerer), options: o, gzip: newGzip()}
 }
 
 // Option changes how one route is served.
@@ -57,9 +59,10 @@ func Errors(f Format) Option { return func(rt *route) { rt.format = f } }
 // MaxBody overrides MuxOptions.MaxBody for the route, 0 = unlimited.
 func MaxBody(bytes int64) Option { return func(rt *route) { rt.maxBody = bytes } }
 
-// LongLived marks a route whose requests are meant to last, such as a tail:
-// they are no slow requests.
-func LongLived() Option { return func(rt *route) { rt.slow = 0 } }
+// LongLived marks a route whose requests last until the client leaves, such as
+// a tail: they are no slow requests, are not compressed, and their context ends
+// (with ErrDraining as its cause) as soon as the server begins to drain.
+func LongLived() Option { return func(rt *route) { rt.slow, rt.longLived = 0, true } }
 
 type route struct {
 	pattern string
@@ -68,16 +71,22 @@ type route struct {
 	format  Format
 	maxBody int64
 	slow    time.Duration
+
+	longLived bool
 }
 
 // Handle adds a route. The pattern is http.ServeMux's ("GET /a/{id}"); a
 // malformed or conflicting one panics, for it is a bug.
 func (m *Mux) Handle(pattern string, access Access, h http.Handler, opts ...Option) {
-	rt := &route{pattern: pattern, access: access, handler: h, maxBody: m.maxBody, slow: m.slow}
+	rt := &route{pattern: pattern, access: access, handler: h, maxBody: m.options.MaxBody, slow: m.options.Slow}
 	for _, o := range opts {
 		o(rt)
 	}
-	m.routes.Handle(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { m.serve(rt, w, r) }))
+	var served http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { m.serve(rt, w, r) })
+	if rt.access != Ingest && !rt.longLived { // answers to pushes are short
+		served = m.gzip(served)
+	}
+	m.routes.Handle(pattern, served)
 }
 
 // HandleFunc is Handle(pattern, access, server.Handle(fn)).
@@ -87,6 +96,10 @@ func (m *Mux) HandleFunc(pattern string, access Access, fn func(w http.ResponseW
 
 // ServeHTTP implements http.Handler.
 func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	setSecurityHeaders(w.Header())
+	if m.crossOrigin(w, r) {
+		return
+	}
 	h, pattern := m.routes.Handler(r)
 	if pattern == "" {
 		m.serve(unknownRoute(h), w, r)
@@ -98,10 +111,18 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve runs one request of a route.
 func (m *Mux) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 	begin := time.Now()
-	req := &request{id: requestID(r.Header), log: m.log, format: rt.format, writer: &responseWriter{ResponseWriter: w}}
+	req := &request{id: requestID(r.Header), log: m.log, format: rt.format, writer: &responseWriter{ResponseWriter: w},
+		hold: hold{memory: m.options.Memory}, maxUnpacked: m.options.Unpacked}
+	defer req.hold.release()
 	w = req.writer
-	w.Header().Set(RequestIDHeader, req.id)
-	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, req))
+	w.Header()[RequestIDHeader] = []string{req.id}
+	ctx := context.WithValue(r.Context(), requestKey{}, req)
+	if rt.longLived {
+		var end context.CancelFunc
+		ctx, end = endWithDrain(ctx)
+		defer end()
+	}
+	r = r.WithContext(ctx)
 	body := countBody(w, r, rt.maxBody)
 
 	m.metrics.inFlight.Inc()
@@ -120,12 +141,12 @@ func (m *Mux) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 	}()
 	id, tenant, err := m.gate.admit(r, rt.access)
 	if err != nil {
-		challenge(w, err, m.gate)
+		m.gate.challenge(w, err)
 		WriteError(w, r, err)
 		return
 	}
-	ctx := WithTenant(WithCaller(r.Context(), id), tenant)
-	rt.handler.ServeHTTP(w, r.WithContext(ctx))
+	req.caller, req.tenant = id, tenant
+	rt.handler.ServeHTTP(w, r.WithContext(WithTenant(WithCaller(ctx, id), tenant)))
 }
 
 // recovered answers a panic with 500 as long as nothing was sent.

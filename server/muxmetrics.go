@@ -73,7 +73,7 @@ func (m *Mux) logRequest(rt *route, r *http.Request, req *request, received int6
 	}
 	attrs := []slog.Attr{
 		slog.String("id", req.id), slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("route", rt.pattern),
-		slog.String("client", r.RemoteAddr), slog.Int("status", req.writer.status), slog.Int64("received", received), slog.Int64("sent", req.writer.bytes), slog.Duration("took", took),
+		slog.String("client", r.RemoteAddr), slog.String("caller", req.caller.Name), slog.String("tenant", req.tenant), slog.Int("status", req.writer.status), slog.Int64("received", received), slog.Int64("sent", req.writer.bytes), slog.Duration("took", took),
 	}
 	if level == slog.LevelWarn && r.URL.RawQuery != "" {
 		attrs = append(attrs, slog.String("query", clip(r.URL.RawQuery, 1000)))

@@ -19,7 +19,12 @@ type request struct {
 	log    *slog.Logger
 	format Format
 	writer *responseWriter
+	caller Identity
+	tenant string
 	err    error // what WriteError was told, for the request log
+
+	hold        hold  // memory of the bodies that Body read
+	maxUnpacked int64 // bytes, 0 = DefaultMaxUnpacked
 }
 
 type requestKey struct{}
