@@ -223,8 +223,8 @@ func TestInsertErrors(t *testing.T) {
 		took   time.Duration
 		reason string
 	}{
-		{"permanent", fmt.Errorf("wrapped: %w", permanentError{}), 500, 0, "permanent"},
-		{"unavailable", errors.New("connection refused"), 503, 30 * time.Second, "unavailable"},
+		{"permanent", fmt.Errorf("wrapped: %w", errPermanent), 500, 0, "permanent"},
+		{"unavailable", errUnavailable, 503, 30 * time.Second, "unavailable"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

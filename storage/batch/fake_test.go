@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -60,10 +61,10 @@ func decode(b storage.Block) ([]uint64, error) {
 	return c.n, err
 }
 
-type permanentError struct{}
-
-func (permanentError) Error() string   { return "no such table" }
-func (permanentError) Permanent() bool { return true }
+var (
+	errPermanent   = &storage.Error{Code: 53, Name: "TYPE_MISMATCH", Message: "not a number"}
+	errUnavailable = fmt.Errorf("connection refused: %w", storage.ErrUnavailable)
+)
 
 // fakeSink deduplicates by token, as ClickHouse does.
 type fakeSink struct {

@@ -67,13 +67,13 @@ const (
 )
 
 // insert tries until the block is stored, an error is permanent, RetryTimeout
-// is over or ctx ends. The error is the last attempt's.
+// is over, the spool is full or ctx ends. The error is the last attempt's.
 func (b *Batcher[C]) insert(ctx context.Context, block storage.Block) error {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.RetryTimeout)
 	defer cancel()
 	for backoff := firstBackoff; ; backoff = min(2*backoff, maxBackoff) {
 		err := b.attempt(ctx, block)
-		if err == nil || isPermanent(err) || ctx.Err() != nil {
+		if err == nil || isPermanent(err) || errors.Is(err, ErrFull) || ctx.Err() != nil {
 			return err
 		}
 		b.log.Warn("insert failed, will retry", "rows", block.Rows, "token", block.Token, "err", err)
@@ -93,10 +93,7 @@ func (b *Batcher[C]) attempt(ctx context.Context, block storage.Block) error {
 }
 
 // isPermanent reports whether the same block will never be accepted.
-func isPermanent(err error) bool {
-	var p interface{ Permanent() bool }
-	return errors.As(err, &p) && p.Permanent()
-}
+func isPermanent(err error) bool { return err != nil && storage.Permanent(err) }
 
 // newToken makes an insert_deduplication_token that no other batch has.
 func newToken() string {
