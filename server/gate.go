@@ -22,9 +22,9 @@ type Gate struct {
 
 // gateState is what a reload replaces.
 type gateState struct {
-	policy      policy
-	credentials *credentials // nil = nobody is known
-	config      AccessConfig
+	policy  policy
+	keyring *keyring // nil = nobody is known
+	config  AccessConfig
 }
 
 // NewGate returns a gate of the configuration. store holds the tokens made at
@@ -41,11 +41,11 @@ func (g *Gate) Update(c AccessConfig) error {
 	if err := c.Validate(); err != nil {
 		return fmt.Errorf("server.access: %w", err)
 	}
-	v, err := newCredentials(c, g.store, g.log)
+	v, err := newKeyring(c, g.store, g.log)
 	if err != nil {
 		return fmt.Errorf("server.access: %w", err)
 	}
-	g.state.Store(&gateState{config: c, credentials: v, policy: policy{trustLoopback: c.TrustLoopback, anonymous: c.AnonymousRole, origins: c.Origins}})
+	g.state.Store(&gateState{config: c, keyring: v, policy: policy{trustLoopback: c.TrustLoopback, anonymous: c.AnonymousRole, origins: c.Origins}})
 	return nil
 }
 
@@ -77,7 +77,7 @@ func (g *Gate) Run(ctx context.Context) error {
 }
 
 func (g *Gate) flush(ctx context.Context) {
-	if v := g.state.Load().credentials; v != nil {
+	if v := g.state.Load().keyring; v != nil {
 		v.flush(ctx)
 	}
 }
@@ -101,8 +101,8 @@ func (g *Gate) admit(r *http.Request, a Access) (Identity, string, error) {
 func (g *Gate) decide(ctx context.Context, f facts, authorization, subject string) (Identity, string, error) {
 	s := g.state.Load()
 	if f.Access != Public && (authorization != "" || subject != "") {
-		if s.credentials != nil {
-			s.credentials.verify(ctx, &f, authorization, subject)
+		if s.keyring != nil {
+			s.keyring.verify(ctx, &f, authorization, subject)
 		} else if authorization != "" {
 			f.Credential, f.Refused = MethodToken, errUnknownToken
 		}

@@ -11,6 +11,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
+// durationBuckets are in seconds.
+var durationBuckets = []float64{.005, .025, .1, .5, 1, 2.5, 10, 30, 120}
+
 // muxMetrics count requests. Their labels are bounded: route is a registered
 // pattern or "unknown", code a status.
 type muxMetrics struct {
@@ -25,7 +28,7 @@ type muxMetrics struct {
 func newMuxMetrics(reg prometheus.Registerer) *muxMetrics {
 	return &muxMetrics{
 		requests: register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "watchfire_server_requests_total", Help: "HTTP requests by route and status code."}, []string{"route", "code"})),
-		duration: register(reg, prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "watchfire_server_request_duration_seconds", Help: "Time from the request's header to the end of its answer.", Buckets: []float64{.005, .025, .1, .5, 1, 2.5, 10, 30, 120}, NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour}, []string{"route"})),
+		duration: register(reg, prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "watchfire_server_request_duration_seconds", Help: "Time from the request's header to the end of its answer.", Buckets: durationBuckets, NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100, NativeHistogramMinResetDuration: time.Hour}, []string{"route"})),
 		received: register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "watchfire_server_received_bytes_total", Help: "Bytes of request bodies as sent, compressed or not."}, []string{"route"})),
 		sent:     register(reg, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "watchfire_server_sent_bytes_total", Help: "Bytes of answers before compression."}, []string{"route"})),
 		inFlight: register(reg, prometheus.NewGauge(prometheus.GaugeOpts{Name: "watchfire_server_requests_in_flight", Help: "HTTP requests being served."})),

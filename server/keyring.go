@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// credentials verifies what callers show against the configuration and the
+// keyring verifies what callers show against the configuration and the
 // token store.
-type credentials struct {
+type keyring struct {
 	users map[string]UserConfig
 	keys  map[string]Token // by hash
 	certs map[string]CertConfig
@@ -33,8 +33,8 @@ type credentials struct {
 // one still works.
 const tokenTTL = 10 * time.Second
 
-func newCredentials(c AccessConfig, store TokenStore, log *slog.Logger) (*credentials, error) {
-	v := &credentials{
+func newKeyring(c AccessConfig, store TokenStore, log *slog.Logger) (*keyring, error) {
+	v := &keyring{
 		users: map[string]UserConfig{}, keys: map[string]Token{}, certs: map[string]CertConfig{},
 		store: store, log: log, now: time.Now, cache: newTTLCache[string, Token](10_000, tokenTTL),
 	}
@@ -58,9 +58,9 @@ func newCredentials(c AccessConfig, store TokenStore, log *slog.Logger) (*creden
 	return v, errors.Join(errs...)
 }
 
-// verify implements verifier. An Authorization header goes before a
+// verify sets what the caller shows in f. An Authorization header goes before a
 // certificate; a certificate without a role of its own only encrypts.
-func (v *credentials) verify(ctx context.Context, f *facts, authorization, subject string) {
+func (v *keyring) verify(ctx context.Context, f *facts, authorization, subject string) {
 	if authorization == "" {
 		v.certificate(f, subject)
 		return
@@ -80,7 +80,7 @@ func (v *credentials) verify(ctx context.Context, f *facts, authorization, subje
 	}
 }
 
-func (v *credentials) certificate(f *facts, subject string) {
+func (v *keyring) certificate(f *facts, subject string) {
 	k, ok := v.certs[subject]
 	if !ok {
 		k, ok = v.certs["*"]
@@ -91,7 +91,7 @@ func (v *credentials) certificate(f *facts, subject string) {
 	}
 }
 
-func (v *credentials) token(ctx context.Context, secret string) (Identity, error) {
+func (v *keyring) token(ctx context.Context, secret string) (Identity, error) {
 	if len(secret) > 4096 {
 		return Identity{}, errUnknownToken
 	}
@@ -124,7 +124,7 @@ func (v *credentials) token(ctx context.Context, secret string) (Identity, error
 }
 
 // noteUse remembers when a token was used; flush stores it.
-func (v *credentials) noteUse(t Token, now time.Time) {
+func (v *keyring) noteUse(t Token, now time.Time) {
 	if now.Sub(t.LastUsed) < time.Minute {
 		return
 	}
@@ -135,7 +135,7 @@ func (v *credentials) noteUse(t Token, now time.Time) {
 
 // flush stores when tokens were last used. What cannot be stored is dropped: it
 // is for people who look for forgotten tokens.
-func (v *credentials) flush(ctx context.Context) {
+func (v *keyring) flush(ctx context.Context) {
 	if v.store == nil {
 		return
 	}
@@ -154,7 +154,7 @@ var errWrongPassword = Unauthorized("user or password is wrong")
 
 // basic verifies "user:password" in base64. With a user that is not configured,
 // the password may be a token: for clients that know no bearer tokens.
-func (v *credentials) basic(ctx context.Context, encoded string) (Identity, error) {
+func (v *keyring) basic(ctx context.Context, encoded string) (Identity, error) {
 	b, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
 		return Identity{}, Unauthorized("the Basic authorization is no base64")
