@@ -21,6 +21,7 @@ import (
 // Engine is a running embedded ClickHouse.
 type Engine struct {
 	cfg      Config
+	dir      string
 	log      *slog.Logger
 	library  string
 	command  []string
@@ -68,19 +69,19 @@ func Start(ctx context.Context, cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, log: cfg.Logger, library: library, command: command, lock: lock}
+	e := &Engine{cfg: cfg, dir: dir, log: cfg.Logger, library: library, command: command, lock: lock}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
-	if err := e.start(ctx, dir); err != nil {
+	if err := e.start(ctx); err != nil {
 		lock.Close()
 		return nil, err
 	}
 	return e, nil
 }
 
-func (e *Engine) start(ctx context.Context, dir string) error {
-	if err := checkFormat(dir); err != nil {
+func (e *Engine) start(ctx context.Context) error {
+	if err := checkFormat(e.dir); err != nil {
 		return err
 	}
 	var err error
@@ -91,15 +92,15 @@ func (e *Engine) start(ctx context.Context, dir string) error {
 	if e.cfg.Cluster != nil {
 		e.password = e.cfg.Cluster.Password
 	}
-	if err := e.writeConfig(dir); err != nil {
+	if err := e.writeConfig(); err != nil {
 		return err
 	}
 	return e.launch(ctx)
 }
 
 // writeConfig writes the child's configuration and arguments.
-func (e *Engine) writeConfig(dir string) error {
-	data, run := filepath.Join(dir, "clickhouse"), filepath.Join(dir, "run")
+func (e *Engine) writeConfig() error {
+	data, run := filepath.Join(e.dir, "clickhouse"), filepath.Join(e.dir, "run")
 	s := newSettings(e.cfg, data, run, e.port, e.password)
 	config, err := render(configTemplate, s)
 	if err != nil {
@@ -201,6 +202,9 @@ func (e *Engine) dsn(scheme string, port int) string {
 	u := url.URL{Scheme: scheme, User: url.UserPassword(user, e.password), Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Path: "/" + database}
 	return u.String()
 }
+
+// Data is the data folder, absolute.
+func (e *Engine) Data() string { return e.dir }
 
 // PID is the process id of the child that runs now.
 func (e *Engine) PID() int {

@@ -35,6 +35,7 @@ func startProcess(command, env, args []string, library string, lock *os.File, lo
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a pipe for the engine's log: %w", err)
 	}
+	p.cmd.Stdout = p.cmd.Stderr // some errors of the start go there
 	started := make(chan error)
 	go func() {
 		// Pdeathsig fires when the thread that started the child ends, so it

@@ -26,16 +26,15 @@ type settings struct {
 	UncompressedCache  uint64
 	Threads            int
 	MaxQueries         int
-	PasswordSHA256     string
+	Password           string // of the application's user
 	Cluster            *Cluster
 }
 
 func newSettings(c Config, data, run string, port int, password string) settings {
-	sum := sha256.Sum256([]byte(password))
 	s := settings{
 		Data: data, Run: run, Backups: c.Backups, HTTPPort: port,
 		Memory: c.MemoryBytes, Threads: c.Threads, MaxQueries: c.MaxQueries,
-		PasswordSHA256: hex.EncodeToString(sum[:]), Cluster: c.Cluster,
+		Password: password, Cluster: c.Cluster,
 	}
 	if s.Memory == 0 {
 		s.Memory = memoryShare(availableMemory("/"))
@@ -55,7 +54,11 @@ var funcs = template.FuncMap{
 	"xml":  xmlText.Replace,
 	"host": func(addr string) string { h, _, _ := net.SplitHostPort(addr); return h },
 	"port": func(addr string) string { _, p, _ := net.SplitHostPort(addr); return p },
-	"div":  func(a uint64, b uint64) uint64 { return a / b },
+	"sha256": func(s string) string {
+		sum := sha256.Sum256([]byte(s))
+		return hex.EncodeToString(sum[:])
+	},
+	"div": func(a uint64, b uint64) uint64 { return a / b },
 }
 
 var configTemplate = template.Must(template.New("config").Funcs(funcs).Parse(`<clickhouse>
@@ -125,8 +128,11 @@ var configTemplate = template.Must(template.New("config").Funcs(funcs).Parse(`<c
 </clickhouse>
 `))
 
-// usersTemplate fences the internal session, which logs in as "default" from
-// loopback without a password: all it may do is open the listeners and wait.
+// usersTemplate fences the session that keeps clickhouse-local alive, which
+// logs in as "default" from loopback without a password, whatever the
+// configuration says: all that default may do is open the listeners and wait,
+// and its quota is just the queries that this takes, so that nobody after it
+// can run any.
 var usersTemplate = template.Must(template.New("users").Funcs(funcs).Parse(`<clickhouse>
     <profiles>
         <default>
@@ -140,20 +146,23 @@ var usersTemplate = template.Must(template.New("users").Funcs(funcs).Parse(`<cli
         </default>
         <internal/>
     </profiles>
-    <quotas><default/></quotas>
+    <quotas>
+        <default/>
+        <internal><interval><duration>315576000</duration><queries>{{if .Cluster}}3{{else}}2{{end}}</queries></interval></internal>
+    </quotas>
     <users>
         <default>
             <password></password>
             <networks><ip>127.0.0.1</ip></networks>
             <profile>internal</profile>
-            <quota>default</quota>
+            <quota>internal</quota>
             <grants>
                 <query>GRANT SYSTEM LISTEN ON *.*</query>
                 <query>GRANT SELECT ON system.numbers</query>
             </grants>
         </default>
         <` + user + `>
-            <password_sha256_hex>{{.PasswordSHA256}}</password_sha256_hex>
+            <password_sha256_hex>{{sha256 .Password}}</password_sha256_hex>
             <networks><ip>127.0.0.1</ip></networks>
             <profile>default</profile>
             <quota>default</quota>
