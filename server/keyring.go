@@ -85,7 +85,7 @@ func (v *keyring) certificate(f *facts, subject string) {
 	if !ok {
 		k, ok = v.certs["*"]
 	}
-	if ok {
+	if ok && subject != "" {
 		f.Credential = MethodCertificate
 		f.Verified = Identity{Name: subject, Role: k.Role, Tenant: k.Tenant, Method: MethodCertificate}
 	}

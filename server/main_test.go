@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -11,3 +12,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+// How long tests wait for what happens soon, and how often they look.
+const (
+	testWait = 5 * time.Second
+	testTick = 5 * time.Millisecond
+)

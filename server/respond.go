@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	spb "google.golang.org/genproto/googleapis/rpc/status"
@@ -74,7 +75,7 @@ func errorBody(e *Error, f Format, requestType string) (contentType string, body
 		return "text/plain; charset=utf-8", []byte(e.Message + "\n")
 	case StatusErrors:
 		st := &spb.Status{Code: int32(grpcCode(e)), Message: e.Message}
-		if requestType == "application/json" {
+		if t, _, _ := strings.Cut(requestType, ";"); strings.TrimSpace(t) == "application/json" {
 			if b, err := protojson.Marshal(st); err == nil {
 				return "application/json", b
 			}
