@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -128,7 +127,7 @@ func (g *grpcGate) call(ctx context.Context, method string, run func(ctx context
 		if v := recover(); v != nil {
 			g.metrics.panics.Inc()
 			g.log.LogAttrs(ctx, slog.LevelError, "panic while serving", slog.String("id", req.id), slog.String("method", method), slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
-			err = GRPCError(ctx, &Error{Status: http.StatusInternalServerError, Reason: ReasonInternal, Message: fmt.Sprint("panic: ", v)})
+			err = status.Error(codes.Internal, hiddenMessage(req))
 		}
 		g.metrics.inFlight.Dec()
 		took := time.Since(begin)

@@ -25,7 +25,7 @@ func GRPCError(ctx context.Context, err error) error {
 	if e.Status == http.StatusInternalServerError {
 		req := requestOf(ctx)
 		req.log.LogAttrs(ctx, slog.LevelError, "call failed", slog.String("id", req.id), slog.Any("error", err))
-		e.Message = "internal error: the server's log has its cause under the id " + req.id
+		e.Message = hiddenMessage(req)
 	}
 	st := status.New(grpcCode(e), e.Message)
 	if e.RetryAfter > 0 {

@@ -158,7 +158,7 @@ func (m *Mux) recovered(v any, w http.ResponseWriter, r *http.Request) {
 	req := requestOf(r.Context())
 	m.log.LogAttrs(r.Context(), slog.LevelError, "panic while serving", slog.String("id", req.id), slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
 	if req.writer.status == 0 && !req.writer.hijacked {
-		WriteError(w, r, &Error{Status: http.StatusInternalServerError, Reason: ReasonInternal, Message: fmt.Sprint("panic: ", v)})
+		writeError(w, r, req, &Error{Status: http.StatusInternalServerError, Reason: ReasonInternal, Message: hiddenMessage(req)})
 	}
 }
 

@@ -43,8 +43,17 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	e := AsError(r.Context(), err)
 	if e.Status == http.StatusInternalServerError {
 		req.log.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("id", req.id), slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("error", err))
-		e.Message = "internal error: the server's log has its cause under the id " + req.id
+		e.Message = hiddenMessage(req)
 	}
+	writeError(w, r, req, e)
+}
+
+// hiddenMessage is what a client learns of a 500.
+func hiddenMessage(req *request) string {
+	return "internal error: the server's log has its cause under the id " + req.id
+}
+
+func writeError(w http.ResponseWriter, r *http.Request, req *request, e *Error) {
 	if req.writer != nil && req.writer.hijacked {
 		return
 	}
