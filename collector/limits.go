@@ -80,3 +80,11 @@ func Exceeds(n, limit int) bool { return limit > 0 && n > limit }
 func Excess(what string, n int, option string, limit int) string {
 	return fmt.Sprintf("%s: %d exceeds the limit %s of %d", what, n, option, limit)
 }
+
+// Quote writes s for a message, at most 64 bytes of it.
+func Quote(s string) string {
+	if len(s) > 64 {
+		return fmt.Sprintf("%q...", s[:64])
+	}
+	return fmt.Sprintf("%q", s)
+}

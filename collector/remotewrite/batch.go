@@ -192,13 +192,13 @@ func (b *batch) buildLabels(series bool) (_ labels.Labels, reason, detail string
 func (b *batch) checkLabel(p labels.Label) (reason, detail string) {
 	switch {
 	case collector.Exceeds(len(p.Name), b.limits.MaxLabelNameBytes):
-		return reasonTooLong, collector.Excess("bytes of the label name "+quote(p.Name), len(p.Name), "collector.limits.max_label_name_bytes", b.limits.MaxLabelNameBytes)
+		return reasonTooLong, collector.Excess("bytes of the label name "+collector.Quote(p.Name), len(p.Name), "collector.limits.max_label_name_bytes", b.limits.MaxLabelNameBytes)
 	case collector.Exceeds(len(p.Value), b.limits.MaxLabelValueBytes):
-		return reasonTooLong, collector.Excess("bytes of the value of label "+quote(p.Name)+" in "+b.describe(), len(p.Value), "collector.limits.max_label_value_bytes", b.limits.MaxLabelValueBytes)
+		return reasonTooLong, collector.Excess("bytes of the value of label "+collector.Quote(p.Name)+" in "+b.describe(), len(p.Value), "collector.limits.max_label_value_bytes", b.limits.MaxLabelValueBytes)
 	case !utf8.ValidString(p.Name):
-		return reasonLabels, "label name " + quote(p.Name) + " is not valid UTF-8"
+		return reasonLabels, "label name " + collector.Quote(p.Name) + " is not valid UTF-8"
 	case !utf8.ValidString(p.Value):
-		return reasonLabels, "value of label " + quote(p.Name) + " is not valid UTF-8 in " + b.describe()
+		return reasonLabels, "value of label " + collector.Quote(p.Name) + " is not valid UTF-8 in " + b.describe()
 	}
 	return "", ""
 }
@@ -206,59 +206,24 @@ func (b *batch) checkLabel(p labels.Label) (reason, detail string) {
 // histogram adds a native histogram, with its resolution brought within
 // Prometheus' schemas, or rejects it.
 func (b *batch) histogram(t, start int64, h *histogram.Histogram, fh *histogram.FloatHistogram) {
-	if err := checkHistogram(h, fh, b.limits.MaxBuckets); err != nil {
+	if err := collector.CheckHistogram(h, fh, b.limits.MaxBuckets); err != nil {
 		b.outcome.Reject(reasonHistogram, fmt.Sprintf("histogram of %s: %v", b.describe(), err), 1)
 		return
 	}
 	b.hists = append(b.hists, telemetry.HistogramSample{T: t, Start: start, Int: h, Float: fh})
 }
 
-func checkHistogram(h *histogram.Histogram, fh *histogram.FloatHistogram, maxBuckets int) error {
-	schema, buckets, reduce := int32(0), 0, (func(int32) error)(nil)
-	if h != nil {
-		schema, buckets, reduce = h.Schema, len(h.PositiveBuckets)+len(h.NegativeBuckets)+len(h.CustomValues), h.ReduceResolution
-	} else {
-		schema, buckets, reduce = fh.Schema, len(fh.PositiveBuckets)+len(fh.NegativeBuckets)+len(fh.CustomValues), fh.ReduceResolution
-	}
-	if collector.Exceeds(buckets, maxBuckets) {
-		return fmt.Errorf("%s", collector.Excess("buckets", buckets, "collector.limits.max_buckets", maxBuckets))
-	}
-	if h != nil && len(h.CustomValues) == 0 {
-		h.CustomValues = nil
-	}
-	if fh != nil && len(fh.CustomValues) == 0 {
-		fh.CustomValues = nil
-	}
-	if histogram.IsExponentialSchemaReserved(schema) && schema > histogram.ExponentialSchemaMax {
-		if err := reduce(histogram.ExponentialSchemaMax); err != nil {
-			return err
-		}
-	}
-	if h != nil {
-		return h.Validate()
-	}
-	return fh.Validate()
-}
-
 // describe names the series at hand for a message, shortly.
 func (b *batch) describe() string {
 	for _, p := range b.pairs {
 		if p.Name == labels.MetricName {
-			return quote(p.Value)
+			return collector.Quote(p.Value)
 		}
 	}
 	if len(b.pairs) > 0 {
-		return fmt.Sprintf("{%s=%s, ...}", quote(b.pairs[0].Name), quote(b.pairs[0].Value))
+		return fmt.Sprintf("{%s=%s, ...}", collector.Quote(b.pairs[0].Name), collector.Quote(b.pairs[0].Value))
 	}
 	return "{}"
-}
-
-// quote writes s for a message, at most 64 bytes of it.
-func quote(s string) string {
-	if len(s) > 64 {
-		return fmt.Sprintf("%q...", s[:64])
-	}
-	return fmt.Sprintf("%q", s)
 }
 
 // str is b as a string without a copy, valid as long as b is not changed.

@@ -250,7 +250,7 @@ func (b *batch) seriesMetadata(m metaV2) {
 	}
 	b.seen[name] = struct{}{}
 	if int64(max(m.help, m.unit)) >= int64(len(b.symbols)) {
-		b.outcome.Reject(reasonMetadata, fmt.Sprintf("metadata of %s refers to symbol %d of %d", quote(b.symbols[name]), max(m.help, m.unit), len(b.symbols)), 1)
+		b.outcome.Reject(reasonMetadata, fmt.Sprintf("metadata of %s refers to symbol %d of %d", collector.Quote(b.symbols[name]), max(m.help, m.unit), len(b.symbols)), 1)
 		return
 	}
 	typ := typesV2[m.typ]
@@ -266,11 +266,11 @@ func (b *batch) seriesMetadata(m metaV2) {
 // metadata adds m; help that is too long is cut, since it is only text.
 func (b *batch) metadata(m telemetry.MetricMetadata) {
 	if !utf8.ValidString(m.Metric) || !utf8.ValidString(m.Unit) || !utf8.ValidString(m.Help) {
-		b.outcome.Reject(reasonMetadata, "metadata of "+quote(m.Metric)+" is not valid UTF-8", 1)
+		b.outcome.Reject(reasonMetadata, "metadata of "+collector.Quote(m.Metric)+" is not valid UTF-8", 1)
 		return
 	}
 	if m.Metric == "" || collector.Exceeds(len(m.Metric), b.limits.MaxLabelValueBytes) || collector.Exceeds(len(m.Unit), b.limits.MaxLabelValueBytes) {
-		b.outcome.Reject(reasonMetadata, "metadata of "+quote(m.Metric)+": its name or unit is empty or exceeds collector.limits.max_label_value_bytes", 1)
+		b.outcome.Reject(reasonMetadata, "metadata of "+collector.Quote(m.Metric)+": its name or unit is empty or exceeds collector.limits.max_label_value_bytes", 1)
 		return
 	}
 	if collector.Exceeds(len(m.Help), b.limits.MaxLabelValueBytes) {
