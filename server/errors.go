@@ -152,8 +152,8 @@ func AsError(ctx context.Context, err error) *Error {
 			Message: fmt.Sprintf("request body is larger than the limit of %d bytes: send less at once, or raise server.max_body_bytes", tooLarge.Limit)}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Error{Status: http.StatusGatewayTimeout, Reason: ReasonTimeout, Message: "the request took longer than it may: " + err.Error(), Err: err}
-	case errors.Is(err, context.Canceled):
-		return &Error{Status: http.StatusServiceUnavailable, Reason: ReasonUnavailable, Message: "the request was cut off because the server stops or restarts a part: send it again", RetryAfter: time.Second, Err: err}
+	case errors.Is(err, context.Canceled), errors.Is(err, ErrDraining):
+		return &Error{Status: http.StatusServiceUnavailable, Reason: ReasonUnavailable, Message: "the request was cut off because the server is shutting down or restarts a part: send it again", RetryAfter: time.Second, Err: err}
 	}
 	return &Error{Status: http.StatusInternalServerError, Reason: ReasonInternal, Message: err.Error(), Err: err}
 }

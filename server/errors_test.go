@@ -57,6 +57,7 @@ func TestAsError(t *testing.T) {
 		{"client left, in a room's error", gone, errors.Join(foreignError{503}, context.Canceled), 499, "canceled", "client closed", codes.Canceled, 0},
 		{"client left, other error", gone, Invalid("no"), 400, "bad_data", "no", codes.InvalidArgument, 0},
 		{"server stops", draining, draining.Err(), 503, "unavailable", "send it again", codes.Unavailable, time.Second},
+		{"server stops, by its cause", draining, context.Cause(draining), 503, "unavailable", "send it again", codes.Unavailable, time.Second},
 		{"something inside was canceled", t.Context(), context.Canceled, 503, "unavailable", "send it again", codes.Unavailable, time.Second},
 		{"deadline", late, late.Err(), 504, "timeout", "longer than it may", codes.Unavailable, 0},
 		{"unknown", t.Context(), errors.New("password=x"), 500, "internal", "password=x", codes.Internal, 0},

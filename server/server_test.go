@@ -15,6 +15,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 )
 
@@ -428,4 +429,9 @@ func TestDrainDeadline(t *testing.T) {
 	<-entered
 	require.ErrorIs(t, s.stop(), ErrDraining)
 	require.Equal(t, "503 Service Unavailable 1", <-answer)
+}
+
+// calls is how many gRPC calls are being served.
+func (r *running) calls() int {
+	return int(testutil.ToFloat64(newGRPCMetrics(r.options.Registerer).inFlight))
 }
