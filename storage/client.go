@@ -2,8 +2,11 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -43,10 +46,9 @@ type transport interface {
 
 // Open makes a client and checks that a server answers it.
 func Open(ctx context.Context, o Options) (*Client, error) {
-	opts, err := clickhouse.ParseDSN(o.DSN)
+	opts, err := parseDSN(o.DSN)
 	if err != nil {
-		// The parser's error may quote the DSN, which has the password.
-		return nil, fmt.Errorf("cannot parse the ClickHouse DSN: want http://, https:// or clickhouse://user:password@host:port/database")
+		return nil, err
 	}
 	if o.MaxConns == 0 {
 		o.MaxConns = 32
@@ -72,6 +74,26 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 		return nil, fmt.Errorf("cannot reach ClickHouse at %q: %w", opts.Addr, err)
 	}
 	return c, nil
+}
+
+func parseDSN(dsn string) (*clickhouse.Options, error) {
+	// No error quotes the DSN, which has the password.
+	errDSN := errors.New("cannot parse the ClickHouse DSN: want http://, https:// or clickhouse://user:password@host:port/database")
+	switch scheme, _, _ := strings.Cut(dsn, "://"); scheme {
+	case "http", "https", "clickhouse":
+	default:
+		return nil, errDSN
+	}
+	opts, err := clickhouse.ParseDSN(dsn)
+	if err != nil {
+		return nil, errDSN
+	}
+	for _, addr := range opts.Addr {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return nil, fmt.Errorf("cannot parse the ClickHouse DSN: host %q has no port", addr)
+		}
+	}
+	return opts, nil
 }
 
 // Database is the one that unqualified table names are in.

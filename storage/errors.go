@@ -86,9 +86,12 @@ func (e *Error) permanent() bool {
 	return permanentCodes[e.Code] || e.Code == codeParts && strings.Contains(e.Message, "single INSERT block")
 }
 
+// Codes that this package looks for.
 const (
-	codeParts  = 252
-	codeMemory = 241
+	codeUnknownTable  = 60
+	codeIncorrectData = 117
+	codeMemory        = 241
+	codeParts         = 252
 )
 
 // Permanent tells that an insert failed on its data: sent again, it fails
@@ -182,8 +185,6 @@ func reset(err error) bool {
 		errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed)
 }
 
-// Codes that decide something in this package.
-const codeUnknownTable = 60
 
 func isCode(err error, code int) bool {
 	var e *Error

@@ -47,6 +47,9 @@ func (f *logForwarder) read(r io.Reader) {
 	}
 }
 
+// clientErrors are the components that log the errors of queries.
+var clientErrors = map[string]bool{"executeQuery": true, "HTTPHandler": true, "DynamicQueryHandler": true, "TCPHandler": true}
+
 func (f *logForwarder) forward(line string) {
 	m := engineLine.FindStringSubmatch(line)
 	if m == nil {
@@ -56,7 +59,7 @@ func (f *logForwarder) forward(line string) {
 	switch {
 	case m[1] == "Fatal":
 		level = slog.LevelError
-	case m[2] == "executeQuery" || m[2] == "DynamicQueryHandler" || m[2] == "HTTPHandler":
+	case clientErrors[m[2]]:
 		// The client that sent the query gets the same text as its error.
 		level = slog.LevelDebug
 	}

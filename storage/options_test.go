@@ -1,0 +1,37 @@
+package storage_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/watchfire/watchfire/storage"
+)
+
+// withHost puts a host before the others of a DSN.
+func withHost(dsn, host string) string {
+	at := strings.LastIndex(dsn, "@")
+	return dsn[:at+1] + host + "," + dsn[at+1:]
+}
+
+func TestOpenTellsWhatIsWrong(t *testing.T) {
+	for dsn, want := range map[string]string{
+		"postgres://u:secret@h/d":             "want http://, https:// or clickhouse://",
+		"http://u:secret@127.0.0.1:1/d":       "cannot reach ClickHouse at [\"127.0.0.1:1\"]",
+		"clickhouse://u:secret@127.0.0.1:1/d": "cannot reach ClickHouse at [\"127.0.0.1:1\"]",
+		"http://u:secret@127.0.0.1:1/%zz":     "want http://",
+		"http://u:secret@h/d":                 "host \"h\" has no port",
+		"":                                    "want http://",
+	} {
+		_, err := storage.Open(t.Context(), storage.Options{DSN: dsn})
+		if err == nil {
+			t.Fatalf("%s: opened", dsn)
+		}
+		if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", dsn, err)
+		}
+		if strings.Contains(want, "reach") && !errors.Is(err, storage.ErrUnavailable) {
+			t.Errorf("%s: %v is not ErrUnavailable", dsn, err)
+		}
+	}
+}
