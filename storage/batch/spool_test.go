@@ -88,7 +88,7 @@ func (s *Spool) drained() bool {
 
 func waitDrained(t testing.TB, s *Spool) {
 	t.Helper()
-	for range 1000 {
+	for range 3000 {
 		if s.drained() {
 			return
 		}
