@@ -163,6 +163,9 @@ func (t *logsTranslator) record(lr plog.LogRecord, shared []telemetry.Attribute,
 	if n := lr.SeverityNumber(); n > 0 && n <= 24 {
 		r.Severity = telemetry.Severity(n)
 	}
+	if r.Severity == 0 {
+		r.Severity = cmp.Or(collector.ParseSeverity(lr.SeverityText()), collector.LineSeverity(line))
+	}
 	own := make([]telemetry.Attribute, 0, lr.Attributes().Len()+5)
 	lr.Attributes().Range(func(k string, v pcommon.Value) bool {
 		own = appendMetadata(own, k, v)
@@ -182,8 +185,8 @@ func (t *logsTranslator) fields(own []telemetry.Attribute, r *telemetry.LogRecor
 	case r.Observed != 0:
 		own = appendText(own, "observed_timestamp", strconv.FormatInt(r.Observed, 10))
 	}
-	if r.Severity != 0 {
-		own = appendText(own, "severity_number", strconv.Itoa(int(r.Severity)))
+	if n := lr.SeverityNumber(); n != 0 {
+		own = appendText(own, "severity_number", strconv.Itoa(int(n)))
 	}
 	own = appendText(own, "severity_text", lr.SeverityText())
 	if f := lr.Flags(); f != 0 {

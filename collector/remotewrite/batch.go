@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
-	"unsafe"
 
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
@@ -225,9 +224,6 @@ func (b *batch) describe() string {
 	}
 	return "{}"
 }
-
-// str is b as a string without a copy, valid as long as b is not changed.
-func str(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 func float(bits uint64) float64 { return math.Float64frombits(bits) }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/prompb"
 
+	"github.com/watchfire/watchfire/collector/internal/wire"
 	"github.com/watchfire/watchfire/telemetry"
 )
 
@@ -14,19 +15,19 @@ import (
 // stay unchanged until the batch is released.
 func (b *batch) decodeV1(body []byte) error {
 	for len(body) > 0 {
-		f, rest, err := next(body)
+		f, rest, err := wire.Next(body)
 		if err != nil {
 			return fmt.Errorf("cannot parse WriteRequest: %w", err)
 		}
 		body = rest
-		switch f.num {
+		switch f.Num {
 		case 1:
-			if err = f.want(packed, "timeseries"); err == nil {
-				err = b.seriesV1(f.bytes)
+			if err = f.Want(wire.Bytes, "timeseries"); err == nil {
+				err = b.seriesV1(f.Bytes)
 			}
 		case 3:
-			if err = f.want(packed, "metadata"); err == nil {
-				err = b.metadataV1(f.bytes)
+			if err = f.Want(wire.Bytes, "metadata"); err == nil {
+				err = b.metadataV1(f.Bytes)
 			}
 		}
 		if err != nil {
@@ -40,27 +41,27 @@ func (b *batch) seriesV1(msg []byte) error {
 	from := b.mark()
 	b.pairs, b.overflow = b.pairs[:0], 0
 	for len(msg) > 0 {
-		f, rest, err := next(msg)
+		f, rest, err := wire.Next(msg)
 		if err != nil {
 			return err
 		}
 		msg = rest
-		switch f.num {
+		switch f.Num {
 		case 1:
-			if err = f.want(packed, "labels"); err == nil {
-				err = b.labelV1(f.bytes)
+			if err = f.Want(wire.Bytes, "labels"); err == nil {
+				err = b.labelV1(f.Bytes)
 			}
 		case 2:
-			if err = f.want(packed, "samples"); err == nil {
-				err = b.sample(f.bytes)
+			if err = f.Want(wire.Bytes, "samples"); err == nil {
+				err = b.sample(f.Bytes)
 			}
 		case 3:
-			if err = f.want(packed, "exemplars"); err == nil {
-				err = b.exemplarV1(f.bytes)
+			if err = f.Want(wire.Bytes, "exemplars"); err == nil {
+				err = b.exemplarV1(f.Bytes)
 			}
 		case 4:
-			if err = f.want(packed, "histograms"); err == nil {
-				err = b.histogramV1(f.bytes)
+			if err = f.Want(wire.Bytes, "histograms"); err == nil {
+				err = b.histogramV1(f.Bytes)
 			}
 		}
 		if err != nil {
@@ -74,18 +75,18 @@ func (b *batch) seriesV1(msg []byte) error {
 func (b *batch) labelV1(msg []byte) error {
 	var l labels.Label
 	for len(msg) > 0 {
-		f, rest, err := next(msg)
+		f, rest, err := wire.Next(msg)
 		if err != nil {
 			return err
 		}
 		msg = rest
-		switch f.num {
+		switch f.Num {
 		case 1:
-			err = f.want(packed, "name")
-			l.Name = str(f.bytes)
+			err = f.Want(wire.Bytes, "name")
+			l.Name = wire.String(f.Bytes)
 		case 2:
-			err = f.want(packed, "value")
-			l.Value = str(f.bytes)
+			err = f.Want(wire.Bytes, "value")
+			l.Value = wire.String(f.Bytes)
 		}
 		if err != nil {
 			return fmt.Errorf("label: %w", err)
@@ -106,21 +107,21 @@ func (b *batch) sample(msg []byte) error {
 	}
 	var s telemetry.Sample
 	for len(msg) > 0 {
-		f, rest, err := next(msg)
+		f, rest, err := wire.Next(msg)
 		if err != nil {
 			return err
 		}
 		msg = rest
-		switch f.num {
+		switch f.Num {
 		case 1:
-			err = f.want(double, "value")
-			s.V = float(f.bits)
+			err = f.Want(wire.Fixed64, "value")
+			s.V = float(f.Bits)
 		case 2:
-			err = f.want(varint, "timestamp")
-			s.T = int64(f.bits)
+			err = f.Want(wire.Varint, "timestamp")
+			s.T = int64(f.Bits)
 		case 3:
-			err = f.want(varint, "start_timestamp")
-			s.Start = int64(f.bits)
+			err = f.Want(wire.Varint, "start_timestamp")
+			s.Start = int64(f.Bits)
 		}
 		if err != nil {
 			return fmt.Errorf("sample: %w", err)
@@ -138,22 +139,22 @@ func (b *batch) exemplarV1(msg []byte) error {
 	var e telemetry.Exemplar
 	own, before := len(b.pairs), b.overflow
 	for len(msg) > 0 {
-		f, rest, err := next(msg)
+		f, rest, err := wire.Next(msg)
 		if err != nil {
 			return err
 		}
 		msg = rest
-		switch f.num {
+		switch f.Num {
 		case 1:
-			if err = f.want(packed, "labels"); err == nil {
-				err = b.labelV1(f.bytes)
+			if err = f.Want(wire.Bytes, "labels"); err == nil {
+				err = b.labelV1(f.Bytes)
 			}
 		case 2:
-			err = f.want(double, "value")
-			e.V = float(f.bits)
+			err = f.Want(wire.Fixed64, "value")
+			e.V = float(f.Bits)
 		case 3:
-			err = f.want(varint, "timestamp")
-			e.T = int64(f.bits)
+			err = f.Want(wire.Varint, "timestamp")
+			e.T = int64(f.Bits)
 		}
 		if err != nil {
 			return fmt.Errorf("exemplar: %w", err)

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/watchfire/watchfire/collector"
+	"github.com/watchfire/watchfire/collector/internal/wire"
 	"github.com/watchfire/watchfire/telemetry"
 )
 
@@ -18,32 +19,32 @@ import (
 // requests, but protobuf does not promise an order, hence two passes.
 func (b *batch) decodeV2(body []byte) error {
 	for msg := body; len(msg) > 0; {
-		f, rest, err := next(msg)
+		f, rest, err := wire.Next(msg)
 		if err != nil {
 			return fmt.Errorf("cannot parse write.v2.Request: %w", err)
 		}
 		msg = rest
-		if f.num == 4 {
-			if err := f.want(packed, "symbols"); err != nil {
+		if f.Num == 4 {
+			if err := f.Want(wire.Bytes, "symbols"); err != nil {
 				return fmt.Errorf("cannot parse write.v2.Request: %w", err)
 			}
 			if collector.Exceeds(len(b.symbols)+1, b.limits.MaxRecords) {
 				return errTooManyRecords{"symbols", b.limits.MaxRecords}
 			}
-			b.symbols = append(b.symbols, str(f.bytes))
+			b.symbols = append(b.symbols, wire.String(f.Bytes))
 		}
 	}
 	for msg := body; len(msg) > 0; {
-		f, rest, err := next(msg)
+		f, rest, err := wire.Next(msg)
 		if err != nil {
 			return fmt.Errorf("cannot parse write.v2.Request: %w", err)
 		}
 		msg = rest
-		if f.num != 5 {
+		if f.Num != 5 {
 			continue
 		}
-		if err = f.want(packed, "timeseries"); err == nil {
-			err = b.seriesV2(f.bytes)
+		if err = f.Want(wire.Bytes, "timeseries"); err == nil {
+			err = b.seriesV2(f.Bytes)
 		}
 		if err != nil {
 			return fmt.Errorf("cannot parse write.v2.Request: %w", err)
@@ -63,29 +64,29 @@ func (b *batch) seriesV2(msg []byte) error {
 	var meta metaV2
 	b.pairs, b.refs, b.overflow = b.pairs[:0], b.refs[:0], 0
 	for len(msg) > 0 {
-		f, rest, err := next(msg)
+		f, rest, err := wire.Next(msg)
 		if err != nil {
 			return err
 		}
 		msg = rest
-		switch f.num {
+		switch f.Num {
 		case 1:
 			b.refs, err = appendRefs(b.refs, f)
 		case 2:
-			if err = f.want(packed, "samples"); err == nil {
-				err = b.sample(f.bytes)
+			if err = f.Want(wire.Bytes, "samples"); err == nil {
+				err = b.sample(f.Bytes)
 			}
 		case 3:
-			if err = f.want(packed, "histograms"); err == nil {
-				err = b.histogramV2(f.bytes)
+			if err = f.Want(wire.Bytes, "histograms"); err == nil {
+				err = b.histogramV2(f.Bytes)
 			}
 		case 4:
-			if err = f.want(packed, "exemplars"); err == nil {
-				err = b.exemplarV2(f.bytes)
+			if err = f.Want(wire.Bytes, "exemplars"); err == nil {
+				err = b.exemplarV2(f.Bytes)
 			}
 		case 5:
-			if err = f.want(packed, "metadata"); err == nil {
-				meta, err = metadataV2(f.bytes)
+			if err = f.Want(wire.Bytes, "metadata"); err == nil {
+				meta, err = metadataV2(f.Bytes)
 			}
 		}
 		if err != nil {
@@ -108,14 +109,14 @@ func (b *batch) seriesV2(msg []byte) error {
 }
 
 // appendRefs reads repeated uint32, packed or one by one.
-func appendRefs(refs []uint32, f field) ([]uint32, error) {
-	if f.typ == varint {
-		return append(refs, uint32(f.bits)), nil
+func appendRefs(refs []uint32, f wire.Field) ([]uint32, error) {
+	if f.Type == wire.Varint {
+		return append(refs, uint32(f.Bits)), nil
 	}
-	if err := f.want(packed, "labels_refs"); err != nil {
+	if err := f.Want(wire.Bytes, "labels_refs"); err != nil {
 		return refs, err
 	}
-	for msg := f.bytes; len(msg) > 0; {
+	for msg := f.Bytes; len(msg) > 0; {
 		v, n := protowire.ConsumeVarint(msg)
 		if n < 0 {
 			return refs, protowire.ParseError(n)
@@ -152,20 +153,20 @@ func (b *batch) exemplarV2(msg []byte) error {
 	var refs [16]uint32
 	own, mine := len(b.pairs), refs[:0]
 	for len(msg) > 0 {
-		f, rest, err := next(msg)
+		f, rest, err := wire.Next(msg)
 		if err != nil {
 			return err
 		}
 		msg = rest
-		switch f.num {
+		switch f.Num {
 		case 1:
 			mine, err = appendRefs(mine, f)
 		case 2:
-			err = f.want(double, "value")
-			e.V = float(f.bits)
+			err = f.Want(wire.Fixed64, "value")
+			e.V = float(f.Bits)
 		case 3:
-			err = f.want(varint, "timestamp")
-			e.T = int64(f.bits)
+			err = f.Want(wire.Varint, "timestamp")
+			e.T = int64(f.Bits)
 		}
 		if err != nil {
 			return fmt.Errorf("exemplar: %w", err)
@@ -200,21 +201,21 @@ func (b *batch) histogramV2(msg []byte) error {
 
 func metadataV2(msg []byte) (m metaV2, err error) {
 	for len(msg) > 0 {
-		f, rest, err := next(msg)
+		f, rest, err := wire.Next(msg)
 		if err != nil {
 			return m, err
 		}
 		msg = rest
-		switch f.num {
+		switch f.Num {
 		case 1:
-			err = f.want(varint, "type")
-			m.typ = writev2.Metadata_MetricType(f.bits)
+			err = f.Want(wire.Varint, "type")
+			m.typ = writev2.Metadata_MetricType(f.Bits)
 		case 3:
-			err = f.want(varint, "help_ref")
-			m.help = uint32(f.bits)
+			err = f.Want(wire.Varint, "help_ref")
+			m.help = uint32(f.Bits)
 		case 4:
-			err = f.want(varint, "unit_ref")
-			m.unit = uint32(f.bits)
+			err = f.Want(wire.Varint, "unit_ref")
+			m.unit = uint32(f.Bits)
 		}
 		if err != nil {
 			return m, fmt.Errorf("metadata: %w", err)

@@ -1,0 +1,90 @@
+package loki
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+
+	"github.com/watchfire/watchfire/collector"
+	"github.com/watchfire/watchfire/server"
+	"github.com/watchfire/watchfire/telemetry"
+)
+
+// Handler receives pushes.
+type Handler struct {
+	cfg     Config
+	sink    collector.LogSink
+	limits  collector.Limits
+	metrics *collector.Metrics
+}
+
+// New returns a handler that stores in sink.
+func New(cfg Config, sink collector.LogSink, limits collector.Limits, metrics *collector.Metrics) *Handler {
+	return &Handler{cfg: cfg, sink: sink, limits: limits, metrics: metrics}
+}
+
+// Register adds the present and the old route.
+func (h *Handler) Register(mux *server.Mux) {
+	for _, path := range []string{"/loki/api/v1/push", "/api/prom/push"} {
+		mux.HandleFunc("POST "+path, server.Ingest, h.Push, server.Errors(server.PlainErrors))
+	}
+}
+
+// Push stores one request. What is refused is told with 400 after the rest is
+// stored.
+func (h *Handler) Push(w http.ResponseWriter, r *http.Request) error {
+	p := &push{cfg: h.cfg, limits: h.limits}
+	if err := h.decode(r, p); err != nil {
+		return err
+	}
+	var stored telemetry.Outcome
+	var err error
+	if len(p.streams) > 0 {
+		stored, err = h.sink.WriteLogs(r.Context(), server.Tenant(r.Context()), p.streams)
+	}
+	for _, rej := range stored.Rejected {
+		p.outcome.Reject(rej.Reason, rej.Detail, rej.Count)
+	}
+	h.metrics.Count("loki", "logs", p.records, p.outcome, err)
+	if err != nil {
+		return collector.StoreError(r.Context(), err)
+	}
+	if p.outcome.RejectedCount() > 0 {
+		return server.Invalid("%s", p.outcome.Message())
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (h *Handler) decode(r *http.Request, p *push) error {
+	media := ""
+	if ct := r.Header.Get("Content-Type"); ct != "" {
+		var err error
+		if media, _, err = mime.ParseMediaType(ct); err != nil {
+			return server.Invalid("cannot parse content type %q: %w", ct, err)
+		}
+	}
+	if media == "application/json" {
+		body, err := server.Body(r, 0)
+		if err != nil {
+			return err
+		}
+		return explain(p.decodeJSON(body))
+	}
+	// All else is a snappy block of protobuf, whether it says so or not.
+	body, err := server.BodyAs(r, "snappy", 0)
+	if err != nil {
+		return err
+	}
+	return explain(p.decodeProto(body))
+}
+
+func explain(err error) error {
+	if many := (errTooMany{}); errors.As(err, &many) {
+		return server.TooLarge("%w", many)
+	}
+	if err != nil {
+		return server.Invalid("cannot parse the push: %w", err)
+	}
+	return nil
+}
