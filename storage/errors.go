@@ -185,7 +185,6 @@ func reset(err error) bool {
 		errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed)
 }
 
-
 func isCode(err error, code int) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Code == code

@@ -5,25 +5,24 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"sort"
 	"strings"
 )
 
-// migrationsTable records what has been applied. Two replicas that start at
-// once may both apply a migration and both record it: statements are
-// idempotent (IF NOT EXISTS), and the table keeps one row of each.
+// migrationsTable records what has been applied.
 const migrationsTable = "watchfire_migrations"
 
 // MigrateOption changes how Migrate works.
 type MigrateOption func(*migrateOptions)
 
 type migrateOptions struct {
-	dryRun *strings.Builder
+	dryRun io.Writer
 }
 
-// DryRun makes Migrate change nothing, and append the DDL that it would run to
+// DryRun makes Migrate change nothing, and write the DDL that it would run to
 // out.
-func DryRun(out *strings.Builder) MigrateOption {
+func DryRun(out io.Writer) MigrateOption {
 	return func(o *migrateOptions) { o.dryRun = out }
 }
 
@@ -43,9 +42,12 @@ type step struct {
 func (s step) key() string { return fmt.Sprintf("%s/%d", s.Room, s.Number) }
 
 // Migrate brings the database to the state that ms describe: what has not been
-// applied yet is, in order of room and number. It refuses a database with
-// migrations that ms do not have, because a newer binary made them, and one
-// whose migrations were other than ms' of the same number.
+// applied yet is, in order of room and number, and recorded. It refuses a
+// database with migrations of ms' rooms that ms do not have, because a newer
+// binary made them, and one whose migrations were other than ms' of the same
+// number. Two replicas that start at once may both apply a migration, as may
+// one that was stopped between applying and recording: every statement must
+// bear being run twice (IF NOT EXISTS and the like).
 func Migrate(ctx context.Context, c *Client, f Flavour, ms []Migration, opts ...MigrateOption) error {
 	var o migrateOptions
 	for _, opt := range opts {
@@ -65,7 +67,9 @@ func Migrate(ctx context.Context, c *Client, f Flavour, ms []Migration, opts ...
 	}
 	for _, s := range pending {
 		if o.dryRun != nil {
-			renderStep(o.dryRun, s)
+			if err := renderStep(o.dryRun, s); err != nil {
+				return err
+			}
 			continue
 		}
 		if err := apply(ctx, c, s); err != nil {
@@ -137,7 +141,7 @@ func apply(ctx context.Context, c *Client, s step) error {
 			return fmt.Errorf("cannot apply migration %s %q: %w", s.key(), s.Name, err)
 		}
 	}
-	insert := fmt.Sprintf("INSERT INTO %s (room, number, name, checksum) VALUES (%s, %d, %s, %s)",
+	insert := fmt.Sprintf("INSERT INTO %s (room, number, name, checksum) SETTINGS async_insert = 0, distributed_foreground_insert = 1 VALUES (%s, %d, %s, %s)",
 		migrationsTable, String(s.Room), s.Number, String(s.Name), String(s.checksum))
 	if err := c.Exec(ctx, insert); err != nil {
 		return fmt.Errorf("cannot record migration %s %q: %w", s.key(), s.Name, err)
@@ -178,8 +182,8 @@ func readMigrations(ctx context.Context, c *Client, f Flavour, create bool) (map
 	return done, rows.Err()
 }
 
-// migrationsDDL creates the table of migrations, which every shard of an
-// unreplicated cluster has for itself.
+// migrationsDDL creates the table of migrations. Every shard of an unreplicated
+// cluster is migrated by itself and has a table of its own.
 func migrationsDDL(f Flavour) []string {
 	t := Table{
 		Name: migrationsTable,
@@ -193,22 +197,28 @@ func migrationsDDL(f Flavour) []string {
 		Engine:  "ReplacingMergeTree",
 		OrderBy: "room, number",
 	}
-	return t.Create(Flavour{})[:1]
+	if f.Unreplicated {
+		f = Flavour{}
+	}
+	return t.Create(f)
 }
 
 // RenderMigrations is the DDL of ms as text, for golden files.
 func RenderMigrations(f Flavour, ms []Migration) string {
 	var b strings.Builder
 	for _, m := range ms {
-		renderStep(&b, step{Migration: m, statements: m.Statements(f)})
+		_ = renderStep(&b, step{Migration: m, statements: m.Statements(f)}) // a Builder never fails
 	}
 	return b.String()
 }
 
-func renderStep(b *strings.Builder, s step) {
-	fmt.Fprintf(b, "-- %s %d: %s\n", s.Room, s.Number, s.Name)
+func renderStep(w io.Writer, s step) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "-- %s %d: %s\n", s.Room, s.Number, s.Name)
 	for _, sql := range s.statements {
 		b.WriteString(sql)
 		b.WriteString(";\n\n")
 	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }

@@ -1,0 +1,36 @@
+CREATE TABLE IF NOT EXISTS watchfire_migrations
+(
+    `room` String,
+    `number` UInt32,
+    `name` String,
+    `checksum` String,
+    `applied_at` DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (room, number);
+
+CREATE TABLE IF NOT EXISTS watchfire_migrations_local ON CLUSTER `main`
+(
+    `room` String,
+    `number` UInt32,
+    `name` String,
+    `checksum` String,
+    `applied_at` DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
+ORDER BY (room, number);
+
+CREATE TABLE IF NOT EXISTS watchfire_migrations ON CLUSTER `main` AS watchfire_migrations_local
+ENGINE = Distributed('main', currentDatabase(), watchfire_migrations_local, rand());
+
+CREATE TABLE IF NOT EXISTS watchfire_migrations
+(
+    `room` String,
+    `number` UInt32,
+    `name` String,
+    `checksum` String,
+    `applied_at` DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (room, number);
+
