@@ -107,7 +107,7 @@ func (r *reader) gradedRule(n *yaml.Node) *Rule {
 	r.mapping(n, "a rule", fields{
 		"alert":           func(k, v *yaml.Node) { g.alert, g.Name = v, r.text(k, v) },
 		"record":          func(k, v *yaml.Node) { g.record, g.Name, g.Record = v, r.text(k, v), true },
-		"expr":            func(k, v *yaml.Node) { g.expr = v },
+		"expr":            func(k, v *yaml.Node) { g.expr = v; r.text(k, v) },
 		"language":        func(k, v *yaml.Node) { g.Language = r.language(v) },
 		"levels":          alertOnly(func(k, v *yaml.Node) { g.levels = v }),
 		"keep_firing_for": alertOnly(func(k, v *yaml.Node) { g.keep = r.duration(k, v) }),

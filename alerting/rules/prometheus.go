@@ -108,7 +108,7 @@ func (r *reader) promRule(n *yaml.Node) *Rule {
 	r.mapping(n, "a rule", fields{
 		"record":          func(k, v *yaml.Node) { rule.Name, rule.Record = r.text(k, v), true },
 		"alert":           func(k, v *yaml.Node) { alert = r.text(k, v) },
-		"expr":            func(k, v *yaml.Node) { expr = v },
+		"expr":            func(k, v *yaml.Node) { expr = v; r.text(k, v) },
 		"for":             func(k, v *yaml.Node) { hold = r.duration(k, v) },
 		"keep_firing_for": func(k, v *yaml.Node) { keep = r.duration(k, v) },
 		"labels":          func(k, v *yaml.Node) { rule.Labels = labels.FromMap(r.texts(k, v, r.labelCheck(valueOf(n, "alert")))) },
