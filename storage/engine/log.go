@@ -50,6 +50,11 @@ func (f *logForwarder) read(r io.Reader) {
 // clientErrors are the components that log the errors of queries.
 var clientErrors = map[string]bool{"executeQuery": true, "HTTPHandler": true, "DynamicQueryHandler": true, "TCPHandler": true}
 
+// noise is what the engine warns of while all is well.
+func noise(component string) bool {
+	return component == "MergeMutateSelectedEntry" || strings.HasPrefix(component, "BackgroundSchedulePool")
+}
+
 func (f *logForwarder) forward(line string) {
 	m := engineLine.FindStringSubmatch(line)
 	if m == nil {
@@ -59,7 +64,7 @@ func (f *logForwarder) forward(line string) {
 	switch {
 	case m[1] == "Fatal":
 		level = slog.LevelError
-	case clientErrors[m[2]]:
+	case clientErrors[m[2]] || noise(m[2]):
 		// The client that sent the query gets the same text as its error.
 		level = slog.LevelDebug
 	}
