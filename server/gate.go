@@ -106,7 +106,7 @@ func (g *Gate) decide(ctx context.Context, f facts, authorization, subject strin
 		} else if authorization != "" {
 			f.Credential, f.Refused = MethodToken, errUnknownToken
 		}
-		if f.Refused != nil {
+		if e := (*Error)(nil); errors.As(f.Refused, &e) && e.Status == http.StatusUnauthorized {
 			g.failed.WithLabelValues(string(f.Credential)).Inc()
 		}
 	}

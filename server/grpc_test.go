@@ -116,6 +116,28 @@ func TestGRPC(t *testing.T) {
 		require.Equal(t, codes.ResourceExhausted, st.Code())
 		require.Equal(t, 2*time.Second, st.Details()[0].(*errdetails.RetryInfo).RetryDelay.AsDuration())
 	})
+	t.Run("unknown service", func(t *testing.T) {
+		conn, err := grpc.NewClient(s.Addr("otlp_grpc"), grpc.WithTransportCredentials(insecure.NewCredentials()))
+		require.NoError(t, err)
+		defer conn.Close()
+		err = conn.Invoke(t.Context(), "/no.Such/Method", &health.HealthCheckRequest{}, &health.HealthCheckResponse{})
+		require.Equal(t, codes.Unimplemented, status.Code(err))
+		ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer agent-secret")
+		err = conn.Invoke(ctx, "/no.Such/Method", &health.HealthCheckRequest{}, &health.HealthCheckResponse{})
+		require.Equal(t, codes.PermissionDenied, status.Code(err))
+	})
+	t.Run("no memory for the message", func(t *testing.T) {
+		s.options.Memory.used.Add(1 << 20)
+		defer s.options.Memory.used.Add(-1 << 20)
+		_, err := client.Check(t.Context(), &health.HealthCheckRequest{Service: strings.Repeat("z", 50_000)})
+		st := status.Convert(err)
+		require.Equal(t, codes.Unavailable, st.Code())
+		require.Contains(t, st.Message(), "server.max_inflight_bytes")
+		require.Equal(t, time.Second, st.Details()[0].(*errdetails.RetryInfo).RetryDelay.AsDuration())
+	})
+	t.Run("memory is given back", func(t *testing.T) {
+		require.Eventually(t, func() bool { return s.options.Memory.used.Load() == 0 }, testWait, testTick)
+	})
 	t.Run("DNS rebinding", func(t *testing.T) {
 		_, err := grpcClient(t, s, nil, grpc.WithAuthority("evil.example")).Check(t.Context(), &health.HealthCheckRequest{})
 		require.Equal(t, codes.Unauthenticated, status.Code(err))

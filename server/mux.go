@@ -128,15 +128,13 @@ func (m *Mux) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 	m.metrics.inFlight.Inc()
 	defer func() {
 		v := recover()
-		if v != nil {
-			m.recovered(v, w, r)
-		}
+		cut := v != nil && !m.recovered(v, w, r)
 		m.metrics.inFlight.Dec()
 		took := time.Since(begin)
 		m.metrics.observe(rt.pattern, req.writer, body.n, took)
 		m.logRequest(rt, r, req, body.n, took)
-		if v != nil && req.writer.status != http.StatusInternalServerError {
-			panic(http.ErrAbortHandler) // the answer had begun: cut it visibly
+		if cut {
+			panic(http.ErrAbortHandler)
 		}
 	}()
 	id, tenant, err := m.gate.admit(r, rt.access)
@@ -149,17 +147,20 @@ func (m *Mux) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 	rt.handler.ServeHTTP(w, r.WithContext(WithTenant(WithCaller(ctx, id), tenant)))
 }
 
-// recovered answers a panic with 500 as long as nothing was sent.
-func (m *Mux) recovered(v any, w http.ResponseWriter, r *http.Request) {
+// recovered answers a panic with 500. When the answer had begun it returns
+// false: the connection then has to be cut, so that the client notices.
+func (m *Mux) recovered(v any, w http.ResponseWriter, r *http.Request) bool {
 	if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-		return
+		return false
 	}
 	m.metrics.panics.Inc()
 	req := requestOf(r.Context())
 	m.log.LogAttrs(r.Context(), slog.LevelError, "panic while serving", slog.String("id", req.id), slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
-	if req.writer.status == 0 && !req.writer.hijacked {
-		writeError(w, r, req, &Error{Status: http.StatusInternalServerError, Reason: ReasonInternal, Message: hiddenMessage(req)})
+	if req.writer.status != 0 || req.writer.hijacked {
+		return false
 	}
+	writeError(w, r, req, &Error{Status: http.StatusInternalServerError, Reason: ReasonInternal, Message: hiddenMessage(req)})
+	return true
 }
 
 // unknownRoute answers 404 or 405 as h, ServeMux's own handler, would, in our

@@ -7,12 +7,13 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
 func TestMux(t *testing.T) {
-	m := NewMux(MuxOptions{})
+	m := NewMux(MuxOptions{Logger: quiet()})
 	m.HandleFunc("GET /tenant", Read, func(w http.ResponseWriter, r *http.Request) error {
 		return WriteData(w, Tenant(r.Context()))
 	})
@@ -23,6 +24,11 @@ func TestMux(t *testing.T) {
 	m.HandleFunc("GET /half", Read, func(w http.ResponseWriter, _ *http.Request) error {
 		_, _ = io.WriteString(w, strings.Repeat("x", 10_000))
 		return Invalid("too late")
+	})
+	m.HandleFunc("GET /half-panic", Read, func(w http.ResponseWriter, _ *http.Request) error {
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = io.WriteString(w, strings.Repeat("x", 10_000))
+		panic("boom")
 	})
 	s := httptest.NewServer(m)
 	defer s.Close()
@@ -62,12 +68,14 @@ func TestMux(t *testing.T) {
 		})
 	}
 	t.Run("half an answer is cut", func(t *testing.T) {
-		res, err := http.Get(s.URL + "/half")
-		if err == nil {
-			_, err = io.ReadAll(res.Body)
-			res.Body.Close()
+		for _, path := range []string{"/half", "/half-panic"} {
+			res, err := http.Get(s.URL + path)
+			if err == nil {
+				_, err = io.ReadAll(res.Body)
+				res.Body.Close()
+			}
+			require.Error(t, err, path)
 		}
-		require.Error(t, err)
 	})
 	t.Run("another machine", func(t *testing.T) {
 		w := httptest.NewRecorder()
@@ -75,4 +83,24 @@ func TestMux(t *testing.T) {
 		require.Equal(t, 401, w.Code)
 		require.NotEmpty(t, w.Header().Get("WWW-Authenticate"))
 	})
+}
+
+func BenchmarkMux(b *testing.B) {
+	secret, token, err := NewToken("agent", "team-a", RoleIngest, 0, time.Now())
+	require.NoError(b, err)
+	store := &memoryTokens{}
+	store.put(token)
+	gate, err := NewGate(DefaultAccessConfig(), store, quiet(), nil)
+	require.NoError(b, err)
+	m := NewMux(MuxOptions{Gate: gate, Logger: quiet(), Slow: time.Minute})
+	m.HandleFunc("POST /api/v1/push", Ingest, func(http.ResponseWriter, *http.Request) error { return nil })
+	r := httptest.NewRequest("POST", "/api/v1/push", nil)
+	r.Header.Set("Authorization", "Bearer "+secret)
+	b.ReportAllocs()
+	for b.Loop() {
+		w := httptest.NewRecorder()
+		if m.ServeHTTP(w, r); w.Code != 200 {
+			b.Fatal(w.Body)
+		}
+	}
 }

@@ -21,8 +21,9 @@ type Options struct {
 	HTTP       http.Handler  // of the http listener, a Mux
 	OTLP       http.Handler  // of the otlp_http listener, nil = HTTP
 	GRPC       []GRPCService // of the otlp_grpc listener
-	Gate       *Gate         // who callers are
-	Logger     *slog.Logger
+	Gate       *Gate         // who callers are, nil = clients on this machine only
+	Memory     *BodyMemory   // of gRPC messages, shared with the Mux's bodies; nil = unlimited
+	Logger     *slog.Logger  // nil = slog.Default
 	Registerer prometheus.Registerer
 }
 
@@ -55,6 +56,12 @@ type endpoint struct {
 func New(c Config, o Options) (*Server, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
+	}
+	if o.Gate == nil {
+		o.Gate = loopbackGate()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
 	}
 	if o.OTLP == nil {
 		o.OTLP = o.HTTP
@@ -103,7 +110,7 @@ func (s *Server) httpEndpoint(e *endpoint, h http.Handler) {
 		Handler:           s.counted(h),
 		ReadHeaderTimeout: s.config.ReadHeaderTimeout,
 		IdleTimeout:       s.config.IdleTimeout,
-		MaxHeaderBytes:    64 << 10,
+		MaxHeaderBytes:    256 << 10,                                           // long queries come in the URL
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // broken handshakes and the like: strangers can cause any number
 		BaseContext:       func(net.Listener) context.Context { return s.base },
 	}

@@ -42,7 +42,7 @@ func run(t *testing.T, c Config, routes func(*Mux), services ...GRPCService) *ru
 	if routes != nil {
 		routes(m)
 	}
-	s, err := New(c, Options{HTTP: m, GRPC: services, Gate: gate, Logger: quiet(), Registerer: prometheus.NewRegistry()})
+	s, err := New(c, Options{HTTP: m, GRPC: services, Gate: gate, Logger: quiet(), Registerer: prometheus.NewRegistry(), Memory: NewBodyMemory(1<<20, nil)})
 	require.NoError(t, err)
 	require.NoError(t, s.Listen(t.Context()))
 	ctx, cancel := context.WithCancel(context.Background())
