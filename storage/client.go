@@ -116,7 +116,11 @@ func (c *Client) Query(ctx context.Context, sql string) (driver.Rows, error) {
 	for _, s := range append(limitSettings(ctx), readSettings...) {
 		settings[s.name] = s.value
 	}
-	rows, err := c.conn.Query(clickhouse.Context(ctx, clickhouse.WithSettings(settings)), sql)
+	withSettings := clickhouse.Context(ctx, clickhouse.WithSettings(settings))
+	rows, err := c.conn.Query(withSettings, sql)
+	for attempt := 0; err != nil && again(ctx, err, attempt); attempt++ {
+		rows, err = c.conn.Query(withSettings, sql)
+	}
 	err = convert(ctx, err)
 	done(err)
 	if err != nil {

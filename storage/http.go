@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/klauspost/compress/zstd"
 )
 
 // httpTransport speaks ClickHouse's HTTP interface with raw Native blocks.
@@ -27,6 +28,7 @@ type httpTransport struct {
 	opts   *clickhouse.Options
 	base   url.Values
 	scheme string
+	zstd   *zstd.Encoder // nil sends and asks for no compression
 }
 
 func newHTTPTransport(opts *clickhouse.Options, maxConns int) *httpTransport {
@@ -39,6 +41,10 @@ func newHTTPTransport(opts *clickhouse.Options, maxConns int) *httpTransport {
 	}
 	for name, value := range opts.Settings {
 		t.base.Set(name, fmt.Sprint(value))
+	}
+	if compressed(opts) {
+		t.zstd, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2)) // fails on bad options only
+		t.base.Set("enable_http_compression", "1")
 	}
 	t.client = &http.Client{Transport: &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: opts.DialTimeout}).DialContext,
@@ -53,8 +59,25 @@ func newHTTPTransport(opts *clickhouse.Options, maxConns int) *httpTransport {
 	return t
 }
 
+// compressed is the DSN's choice; without one, hosts that are not this one get
+// zstd. HTTP has no other method here, whichever the DSN names.
+func compressed(opts *clickhouse.Options) bool {
+	if opts.Compression != nil {
+		return opts.Compression.Method != clickhouse.CompressionNone
+	}
+	for _, host := range opts.Addr {
+		if !loopback(host) {
+			return true
+		}
+	}
+	return false
+}
+
 func (t *httpTransport) close() error {
 	t.client.CloseIdleConnections()
+	if t.zstd != nil {
+		return t.zstd.Close()
+	}
 	return nil
 }
 
@@ -72,8 +95,7 @@ func (t *httpTransport) insert(ctx context.Context, b Block, settings []setting)
 		if err == nil {
 			err = drain(resp)
 		}
-		var ours *Error
-		if err == nil || b.Token == "" || attempt >= retries || errors.As(err, &ours) || !reset(err) || !pause(ctx, attempt) {
+		if err == nil || b.Token == "" || !again(ctx, err, attempt) {
 			return err
 		}
 	}
@@ -146,9 +168,19 @@ func (t *httpTransport) send(ctx context.Context, host string, r request) (*http
 		params.Set("query", r.query)
 	}
 	u := url.URL{Scheme: t.scheme, Host: host, Path: "/" + strings.TrimPrefix(t.opts.HttpUrlPath, "/"), RawQuery: params.Encode()}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(r.body))
+	body, encoding := r.body, ""
+	if t.zstd != nil && r.query != "" {
+		body, encoding = t.zstd.EncodeAll(body, make([]byte, 0, len(body)/4)), "zstd"
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a request to ClickHouse: %w", err)
+	}
+	if encoding != "" {
+		req.Header.Set("Content-Encoding", encoding)
+	}
+	if t.zstd != nil {
+		req.Header.Set("Accept-Encoding", "zstd")
 	}
 	for k, v := range t.opts.HttpHeaders {
 		req.Header.Set(k, v)
@@ -163,17 +195,36 @@ func (t *httpTransport) send(ctx context.Context, host string, r request) (*http
 		}
 		return nil, fmt.Errorf("%s: %w", host, err)
 	}
+	if resp.Header.Get("Content-Encoding") == "zstd" {
+		d, err := zstd.NewReader(resp.Body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true))
+		if err != nil {
+			resp.Body.Close()
+			return nil, fmt.Errorf("cannot decompress the answer of %s: %w", host, err)
+		}
+		resp.Body = &zstdBody{d, resp.Body}
+	}
 	if resp.StatusCode == http.StatusOK {
 		return resp, nil
 	}
 	defer resp.Body.Close()
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	body, _ = io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	code, _ := strconv.Atoi(resp.Header.Get("X-ClickHouse-Exception-Code"))
 	if code == 0 && !bytes.Contains(body, []byte("DB::Exception")) {
 		// A proxy's answer, not ClickHouse's.
 		return nil, &unavailableError{fmt.Errorf("%s answered %s: %.200q", host, resp.Status, body)}
 	}
 	return nil, parseError(code, string(body))
+}
+
+// zstdBody is a decompressed body.
+type zstdBody struct {
+	*zstd.Decoder
+	body io.Closer
+}
+
+func (b *zstdBody) Close() error {
+	b.Decoder.Close()
+	return b.body.Close()
 }
 
 // drain reads a response whose result does not matter to its end, so that the

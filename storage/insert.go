@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // Insert stores a block. It returns when the rows are on the server's disk;
@@ -18,7 +19,13 @@ func (c *Client) Insert(ctx context.Context, b Block) error {
 	if b.Token != "" {
 		settings = append(settings, setting{"insert_deduplication_token", b.Token})
 	}
-	err := convert(ctx, c.transport.insert(ctx, b, settings))
+	bounded := ctx
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		bounded, cancel = context.WithTimeout(ctx, insertTimeout)
+		defer cancel()
+	}
+	err := convert(ctx, c.transport.insert(bounded, b, settings))
 	done(err)
 	if err != nil {
 		return fmt.Errorf("cannot insert %d rows into %s: %w", b.Rows, b.Table, err)
@@ -27,6 +34,10 @@ func (c *Client) Insert(ctx context.Context, b Block) error {
 	c.metrics.insertSize.Add(float64(len(b.Native)))
 	return nil
 }
+
+// insertTimeout bounds an insert whose context has no deadline: a server that
+// hangs counts as unavailable.
+const insertTimeout = 2 * time.Minute
 
 // insertSettings make an insert synchronous, on a Distributed table too.
 var insertSettings = []setting{

@@ -69,8 +69,7 @@ func (t *nativeTransport) insert(ctx context.Context, b Block, settings []settin
 	q := ch.Query{Body: b.statement(), Input: input, Settings: nativeSettings(settings)}
 	for attempt := 0; ; attempt++ {
 		err := t.do(ctx, q)
-		var theirs *ch.Exception
-		if err == nil || b.Token == "" || attempt >= retries || errors.As(err, &theirs) || !reset(err) || !pause(ctx, attempt) {
+		if err == nil || b.Token == "" || !again(ctx, err, attempt) {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"time"
 
 	"github.com/ClickHouse/ch-go/proto"
@@ -53,8 +52,7 @@ func (c *Client) Select(ctx context.Context, q Select) (Stats, error) {
 	)
 	for attempt := 0; ; attempt++ {
 		stats, err = c.transport.selectBlocks(ctx, inner, rand.Text(), settings)
-		var ours *Error
-		if err == nil || delivered || attempt >= retries || errors.As(err, &ours) || !reset(err) || !pause(ctx, attempt) {
+		if err == nil || delivered || !again(ctx, err, attempt) {
 			break
 		}
 	}
@@ -70,17 +68,4 @@ func (c *Client) Select(ctx context.Context, q Select) (Stats, error) {
 var readSettings = []setting{
 	{"readonly", "2"},
 	{"cancel_http_readonly_queries_on_client_close", "1"},
-}
-
-// retries is how often a request is sent again when its connection broke.
-const retries = 2
-
-// pause waits before a retry; false means that ctx ended.
-func pause(ctx context.Context, attempt int) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(time.Duration(1+attempt*4) * 25 * time.Millisecond):
-		return true
-	}
 }

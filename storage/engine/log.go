@@ -48,7 +48,7 @@ func (f *logForwarder) read(r io.Reader) {
 }
 
 // clientErrors are the components that log the errors of queries.
-var clientErrors = map[string]bool{"executeQuery": true, "HTTPHandler": true, "DynamicQueryHandler": true, "TCPHandler": true}
+var clientErrors = map[string]bool{"executeQuery": true, "HTTPHandler": true, "DynamicQueryHandler": true, "TCPHandler": true, "BackupsWorker": true}
 
 // noise is what the engine warns of while all is well.
 func noise(component string) bool {
