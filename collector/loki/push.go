@@ -145,14 +145,13 @@ func (p *push) add(ls labels.Labels, bad problem, records []telemetry.LogRecord)
 		return
 	}
 	kept := records[:0]
-	level := collector.LabelSeverity(ls)
 	for i := range records {
 		r := &records[i]
 		if bad := p.checkRecord(r); !bad.ok() {
 			p.outcome.Reject(bad.reason, bad.detail, 1)
 			continue
 		}
-		collector.Enrich(r, level)
+		r.Metadata = collector.SortMetadata(r.Metadata)
 		kept = append(kept, *r)
 	}
 	if len(kept) > 0 {

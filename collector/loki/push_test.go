@@ -36,12 +36,9 @@ func request() *lokipush.PushRequest {
 }
 
 func want() []telemetry.LogStream {
-	r := telemetry.LogRecord{Time: 1e9 + 5, Severity: 17, Line: "level=error one", Metadata: []telemetry.Attribute{
+	r := telemetry.LogRecord{Time: 1e9 + 5, Line: "level=error one", Metadata: []telemetry.Attribute{
 		{Key: "a_b", Value: telemetry.StringValue("c")}, {Key: "trace_id", Value: telemetry.StringValue(traceID)},
 	}}
-	for i := range r.TraceID {
-		r.TraceID[i] = byte(i + 1)
-	}
 	return []telemetry.LogStream{
 		{Labels: labels.FromStrings("env", "prod", "job", "cart", "service_name", "cart"), Records: []telemetry.LogRecord{r, {Time: -3e9, Line: "two"}}},
 		{Labels: labels.FromStrings("service_name", "x"), Records: []telemetry.LogRecord{{Time: 2e9, Line: "three ü"}}},
@@ -50,7 +47,7 @@ func want() []telemetry.LogStream {
 
 func serve(t *testing.T, sink *collectortest.Sink) string {
 	mux := server.NewMux(server.MuxOptions{})
-	New(DefaultConfig(), sink, collector.DefaultLimits(), collector.NewMetrics(nil)).Register(mux)
+	New(DefaultConfig(), sink, collector.DefaultLimits(), nil, collector.NewMetrics(nil)).Register(mux)
 	srv := httptest.NewServer(mux)
 	t.Cleanup(srv.Close)
 	return srv.URL

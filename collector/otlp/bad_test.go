@@ -259,17 +259,17 @@ func fuzz(f *testing.F, s signal, seeds ...[]byte) {
 
 func toProto(s signal, json []byte) (b []byte) {
 	switch s.name {
-	case "metrics":
+	case server.Metrics:
 		r := pmetricotlp.NewExportRequest()
 		if r.UnmarshalJSON(json) == nil {
 			b, _ = r.MarshalProto()
 		}
-	case "logs":
+	case server.Logs:
 		r := plogotlp.NewExportRequest()
 		if r.UnmarshalJSON(json) == nil {
 			b, _ = r.MarshalProto()
 		}
-	case "traces":
+	case server.Traces:
 		r := ptraceotlp.NewExportRequest()
 		if r.UnmarshalJSON(json) == nil {
 			b, _ = r.MarshalProto()

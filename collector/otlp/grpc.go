@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"google.golang.org/grpc"
-	_ "google.golang.org/grpc/encoding/gzip" // lets clients send gzip
 
 	"github.com/watchfire/watchfire/server"
 )
@@ -29,6 +28,9 @@ func (r *Receiver) RegisterGRPC(s *grpc.Server) {
 func (r *Receiver) grpcHandler(service string, s signal) grpc.MethodHandler {
 	return func(srv any, ctx context.Context, decode func(any) error, intercept grpc.UnaryServerInterceptor) (any, error) {
 		handle := func(ctx context.Context, _ any) (any, error) {
+			if err := r.admit.Ask(server.Tenant(ctx), s.name, server.Use{}); err != nil {
+				return nil, server.GRPCError(ctx, err)
+			}
 			var m message
 			if err := decode(&m); err != nil {
 				return nil, err

@@ -30,6 +30,9 @@ func (r *Receiver) handler(s signal) func(http.ResponseWriter, *http.Request) er
 		if err != nil || !json && media != "application/x-protobuf" {
 			return server.UnsupportedMedia("content type %q is not OTLP: use application/x-protobuf or application/json", req.Header.Get("Content-Type"))
 		}
+		if err := r.admit.Ask(server.Tenant(req.Context()), s.name, server.Use{}); err != nil {
+			return err
+		}
 		body, err := server.Body(req, 0)
 		if err != nil {
 			return err

@@ -110,7 +110,7 @@ func (t *logsTranslator) resource(attrs pcommon.Map, check checker) (ls labels.L
 	if b.Get(serviceName) == "" {
 		b.Set(serviceName, service(b))
 	}
-	return b.Labels(), sortedOnce(shared), p
+	return b.Labels(), collector.SortMetadata(shared), p
 }
 
 func service(b *labels.Builder) string {
@@ -141,7 +141,7 @@ func scopeMetadata(shared []telemetry.Attribute, scope pcommon.InstrumentationSc
 	})
 	own = appendText(own, "scope_name", scope.Name())
 	own = appendText(own, "scope_version", scope.Version())
-	return merge(sortedOnce(own), shared), problem{}
+	return merge(collector.SortMetadata(own), shared), problem{}
 }
 
 // record translates one record. shared must stay unchanged.
@@ -163,15 +163,12 @@ func (t *logsTranslator) record(lr plog.LogRecord, shared []telemetry.Attribute,
 	if n := lr.SeverityNumber(); n > 0 && n <= 24 {
 		r.Severity = telemetry.Severity(n)
 	}
-	if r.Severity == 0 {
-		r.Severity = cmp.Or(collector.ParseSeverity(lr.SeverityText()), collector.LineSeverity(line))
-	}
 	own := make([]telemetry.Attribute, 0, lr.Attributes().Len()+5)
 	lr.Attributes().Range(func(k string, v pcommon.Value) bool {
 		own = appendMetadata(own, k, v)
 		return true
 	})
-	r.Metadata = merge(sortedOnce(t.fields(own, &r, lr)), shared)
+	r.Metadata = merge(collector.SortMetadata(t.fields(own, &r, lr)), shared)
 	return r, p
 }
 
@@ -219,12 +216,6 @@ func appendMetadata(dst []telemetry.Attribute, key string, v pcommon.Value) []te
 		return dst
 	}
 	return append(dst, telemetry.Attribute{Key: telemetry.EscapeName(key), Value: value(v)})
-}
-
-// sortedOnce sorts attrs in place and keeps the first of equal keys.
-func sortedOnce(attrs []telemetry.Attribute) []telemetry.Attribute {
-	slices.SortStableFunc(attrs, func(a, b telemetry.Attribute) int { return cmp.Compare(a.Key, b.Key) })
-	return slices.CompactFunc(attrs, func(a, b telemetry.Attribute) bool { return a.Key == b.Key })
 }
 
 // merge joins two sorted lists into a new one; of equal keys a's stays.

@@ -25,6 +25,7 @@ const protocol = "otlp"
 type Receiver struct {
 	sinks   collector.Sinks
 	limits  collector.Limits
+	admit   collector.Admit
 	counts  *collector.Metrics
 	metrics *metricsTranslator
 	logs    *logsTranslator
@@ -38,6 +39,7 @@ type Options struct {
 	Identity telemetry.IdentityTable
 	Limits   collector.Limits
 	Sinks    collector.Sinks
+	Admit    collector.Admit
 	Counts   *collector.Metrics
 	// Registerer takes the metrics of delta sums; nil keeps them to itself.
 	Registerer prometheus.Registerer
@@ -52,7 +54,7 @@ func New(o Options) *Receiver {
 	}
 	d := newDeltas(o.Config.Delta, o.Registerer, o.Now)
 	return &Receiver{
-		sinks: o.Sinks, limits: o.Limits, counts: o.Counts, deltas: d,
+		sinks: o.Sinks, limits: o.Limits, admit: o.Admit, counts: o.Counts, deltas: d,
 		metrics: newMetricsTranslator(o.Config, o.Identity, o.Limits, d),
 		logs:    newLogsTranslator(o.Identity, o.Limits, o.Now),
 		traces:  tracesTranslator{limits: o.Limits},
@@ -112,17 +114,18 @@ func join(out, stored telemetry.Outcome) telemetry.Outcome {
 
 // signal is what differs between the three.
 type signal struct {
-	name     string // of the paths and the gRPC service
+	name     server.Signal
 	rejected string // the response's field in JSON
 	shape    *shape
-	// export decodes and stores a measured body of n records.
-	export func(r *Receiver, ctx context.Context, body []byte, json bool) (n int, _ telemetry.Outcome, _ error)
+	// export decodes and stores a measured body; admit is asked in between about
+	// its n records.
+	export func(r *Receiver, ctx context.Context, body []byte, json bool, admit func(n int) error) (n int, _ telemetry.Outcome, _ error)
 }
 
 var (
-	metricsSignal = signal{"metrics", "rejectedDataPoints", metricsShape, exportMetrics}
-	logsSignal    = signal{"logs", "rejectedLogRecords", logsShape, exportLogs}
-	tracesSignal  = signal{"traces", "rejectedSpans", tracesShape, exportTraces}
+	metricsSignal = signal{server.Metrics, "rejectedDataPoints", metricsShape, exportMetrics}
+	logsSignal    = signal{server.Logs, "rejectedLogRecords", logsShape, exportLogs}
+	tracesSignal  = signal{server.Traces, "rejectedSpans", tracesShape, exportTraces}
 )
 
 // receive is one request of either transport. All of it refused is an error,
@@ -137,7 +140,12 @@ func (r *Receiver) receive(ctx context.Context, s signal, body []byte, json bool
 	if err != nil {
 		return response{}, err
 	}
-	n, out, err := s.export(r, ctx, body, json)
+	n, out, err := s.export(r, ctx, body, json, func(n int) error {
+		if collector.Exceeds(n, r.limits.MaxRecords) {
+			return tooManyRecords(n, r.limits)
+		}
+		return r.admit.Ask(server.Tenant(ctx), s.name, server.Use{Requests: 1, Bytes: int64(len(body)), Records: n})
+	})
 	if err != nil {
 		return response{}, err
 	}
@@ -148,40 +156,40 @@ func (r *Receiver) receive(ctx context.Context, s signal, body []byte, json bool
 	return response{rejected: int64(refused), message: out.Message(), field: s.rejected}, nil
 }
 
-func exportMetrics(r *Receiver, ctx context.Context, body []byte, json bool) (int, telemetry.Outcome, error) {
+func exportMetrics(r *Receiver, ctx context.Context, body []byte, json bool, admit func(int) error) (int, telemetry.Outcome, error) {
 	req := pmetricotlp.NewExportRequest()
 	if err := decode(body, json, req.UnmarshalProto, req.UnmarshalJSON); err != nil {
 		return 0, telemetry.Outcome{}, err
 	}
 	n := req.Metrics().DataPointCount()
-	if collector.Exceeds(n, r.limits.MaxRecords) {
-		return 0, telemetry.Outcome{}, tooManyRecords(n, r.limits)
+	if err := admit(n); err != nil {
+		return n, telemetry.Outcome{}, err
 	}
 	out, err := r.Metrics(ctx, server.Tenant(ctx), protocol, req.Metrics())
 	return n, out, err
 }
 
-func exportLogs(r *Receiver, ctx context.Context, body []byte, json bool) (int, telemetry.Outcome, error) {
+func exportLogs(r *Receiver, ctx context.Context, body []byte, json bool, admit func(int) error) (int, telemetry.Outcome, error) {
 	req := plogotlp.NewExportRequest()
 	if err := decode(body, json, req.UnmarshalProto, req.UnmarshalJSON); err != nil {
 		return 0, telemetry.Outcome{}, err
 	}
 	n := req.Logs().LogRecordCount()
-	if collector.Exceeds(n, r.limits.MaxRecords) {
-		return 0, telemetry.Outcome{}, tooManyRecords(n, r.limits)
+	if err := admit(n); err != nil {
+		return n, telemetry.Outcome{}, err
 	}
 	out, err := r.Logs(ctx, server.Tenant(ctx), protocol, req.Logs())
 	return n, out, err
 }
 
-func exportTraces(r *Receiver, ctx context.Context, body []byte, json bool) (int, telemetry.Outcome, error) {
+func exportTraces(r *Receiver, ctx context.Context, body []byte, json bool, admit func(int) error) (int, telemetry.Outcome, error) {
 	req := ptraceotlp.NewExportRequest()
 	if err := decode(body, json, req.UnmarshalProto, req.UnmarshalJSON); err != nil {
 		return 0, telemetry.Outcome{}, err
 	}
 	n := req.Traces().SpanCount()
-	if collector.Exceeds(n, r.limits.MaxRecords) {
-		return 0, telemetry.Outcome{}, tooManyRecords(n, r.limits)
+	if err := admit(n); err != nil {
+		return n, telemetry.Outcome{}, err
 	}
 	out, err := r.Traces(ctx, server.Tenant(ctx), protocol, req.Traces())
 	return n, out, err

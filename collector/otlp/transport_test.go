@@ -79,7 +79,7 @@ func TestHTTP(t *testing.T) {
 			defer srv.Close()
 			body := input(t, tc.file)
 			if strings.Contains(tc.media, "protobuf") {
-				body = toProto(signal{name: strings.TrimSuffix(tc.file, ".json")}, body)
+				body = toProto(signal{name: server.Signal(strings.TrimSuffix(tc.file, ".json"))}, body)
 			}
 			if tc.encoding == "gzip" {
 				var b bytes.Buffer

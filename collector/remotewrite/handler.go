@@ -28,12 +28,13 @@ const (
 type Handler struct {
 	sink    collector.MetricSink
 	limits  collector.Limits
+	admit   collector.Admit
 	metrics *collector.Metrics
 }
 
 // New returns a handler that stores in sink.
-func New(sink collector.MetricSink, limits collector.Limits, metrics *collector.Metrics) *Handler {
-	return &Handler{sink: sink, limits: limits, metrics: metrics}
+func New(sink collector.MetricSink, limits collector.Limits, admit collector.Admit, metrics *collector.Metrics) *Handler {
+	return &Handler{sink: sink, limits: limits, admit: admit, metrics: metrics}
 }
 
 // Register adds the routes of Prometheus' receiver and of Mimir's.
@@ -48,6 +49,10 @@ func (h *Handler) Register(mux *server.Mux) {
 func (h *Handler) Write(w http.ResponseWriter, r *http.Request) error {
 	message, err := negotiate(r.Header.Get("Content-Type"))
 	if err != nil {
+		return err
+	}
+	tenant := server.Tenant(r.Context())
+	if err := h.admit.Ask(tenant, server.Metrics, server.Use{}); err != nil {
 		return err
 	}
 	body, err := readBody(r)
@@ -66,6 +71,10 @@ func (h *Handler) Write(w http.ResponseWriter, r *http.Request) error {
 			return server.TooLarge("%w", many)
 		}
 		return server.Invalid("%w", err)
+	}
+	use := server.Use{Requests: 1, Bytes: int64(len(body)), Records: b.written.samples + b.written.histograms}
+	if err := h.admit.Ask(tenant, server.Metrics, use); err != nil {
+		return err
 	}
 	out, err := h.store(r, b)
 	if message == messageV2 {

@@ -22,7 +22,7 @@ import (
 func serve(t *testing.T, sink *collectortest.Sink) string {
 	t.Helper()
 	mux := server.NewMux(server.MuxOptions{})
-	New(sink, collector.DefaultLimits(), collector.NewMetrics(nil)).Register(mux)
+	New(sink, collector.DefaultLimits(), nil, collector.NewMetrics(nil)).Register(mux)
 	srv := httptest.NewServer(mux)
 	t.Cleanup(srv.Close)
 	return srv.URL
