@@ -175,7 +175,7 @@ func TestEngineMovesBetweenLevels(t *testing.T) {
 
 		w.set("used", 99)
 		time.Sleep(90 * time.Second)
-		require.Equal(t, []string{"major firing", "major resolved, now critical", "critical firing"}, w.news()[:3])
+		require.Equal(t, []string{"major firing", "critical firing", "major resolved, now critical"}, w.news()[:3])
 
 		w.set("used", 10)
 		time.Sleep(30 * time.Second)

@@ -401,11 +401,12 @@ func (g *group) tell(r *ruleRun, a *alert, slot int64) {
 	if !g.due(a, slot) || !a.told() && a.end.Level == rules.None {
 		return
 	}
-	if a.end.Level != rules.None {
-		g.out.ended(g, g.e.link(r.Rule), a)
-	}
+	// The new level first: whoever looks in between sees two levels, not none.
 	if a.told() {
 		g.out.firing(g, r, a, slot)
+	}
+	if a.end.Level != rules.None {
+		g.out.ended(g, g.e.link(r.Rule), a)
 	}
 	a.sent = slot
 }
