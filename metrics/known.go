@@ -30,6 +30,7 @@ type knownEntry struct {
 	lastV uint64 // its bits
 	month day    // first day of the month of days
 	kinds kinds
+	scale uint8 // of the newest sample, see encodeDecimal
 	days  uint32
 }
 
@@ -86,6 +87,16 @@ func (k *knownSeries) mark(id telemetry.SeriesID, month day, days uint32, kinds 
 		e.month, e.days, e.kinds = month, days, kinds
 	}
 	return days
+}
+
+// setScale notes the scale of a known series' samples.
+func (k *knownSeries) setScale(id telemetry.SeriesID, scale uint8) {
+	s := k.shard(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.lookupLocked(id); e != nil {
+		e.scale = scale
+	}
 }
 
 func (s *knownShard) addLocked(id telemetry.SeriesID, e knownEntry) {

@@ -43,6 +43,8 @@ type plannedSeries struct {
 	samples    []telemetry.Sample
 	histograms []telemetry.HistogramSample
 	exemplars  []telemetry.Exemplar
+	scale      uint8 // hint for encodeDecimal, before and after the samples
+	oldScale   uint8
 }
 
 // freshSeries is a series and the days of a month for which it is to be
@@ -77,6 +79,10 @@ func (p *plan) add(s telemetry.Series, refuse func(r *rejection, n int)) {
 	s.Histograms = p.admitHistograms(s, refuse)
 	kinds := kindsOf(s)
 	missing := p.missingDays(s, entry, kinds)
+	scale := uint8(0)
+	if entry != nil {
+		scale = entry.scale
+	}
 	shard.mu.Unlock()
 
 	s.Exemplars = p.admitExemplars(s, refuse)
@@ -94,6 +100,7 @@ func (p *plan) add(s telemetry.Series, refuse func(r *rejection, n int)) {
 	p.series = append(p.series, plannedSeries{
 		id: id, labels: s.Labels, metric: s.Labels.Get(labels.MetricName),
 		samples: s.Samples, histograms: s.Histograms, exemplars: s.Exemplars,
+		scale: scale, oldScale: scale,
 	})
 	p.samples += len(s.Samples)
 	p.hists += len(s.Histograms)

@@ -83,12 +83,13 @@ func (s *Store) readSamples(ctx context.Context, sel selection, f *found, out []
 // series its stretches of them.
 func (s *Store) readFloats(ctx context.Context, where string, withStart bool, f *found, out []*series, total *atomic.Int64) error {
 	var (
-		ids     proto.ColUInt128
-		times   proto.ColInt64
-		values  proto.ColFloat64
-		starts  proto.ColInt64
-		columns = "series, time, value"
-		result  = proto.Results{{Name: "series", Data: &ids}, {Name: "time", Data: &times}, {Name: "value", Data: &values}}
+		ids       proto.ColUInt128
+		times     proto.ColInt64
+		mantissas proto.ColInt64
+		scales    proto.ColUInt8
+		starts    proto.ColInt64
+		columns   = "series, time, mantissa, scale"
+		result    = proto.Results{{Name: "series", Data: &ids}, {Name: "time", Data: &times}, {Name: "mantissa", Data: &mantissas}, {Name: "scale", Data: &scales}}
 	)
 	if withStart {
 		columns += ", start"
@@ -101,6 +102,7 @@ func (s *Store) readFloats(ctx context.Context, where string, withStart bool, f 
 			if err := s.count(total, n); err != nil {
 				return err
 			}
+			values := decodeDecimals(mantissas, scales)
 			stretches(ids[:n], f.index, func(at int32, from, to int) {
 				r := run{t: times[from:to:to], v: values[from:to:to]}
 				if withStart {
@@ -108,7 +110,7 @@ func (s *Store) readFloats(ctx context.Context, where string, withStart bool, f 
 				}
 				out[at].runs = append(out[at].runs, r)
 			})
-			times, values, starts = nil, nil, nil // they belong to the series now
+			times, starts = nil, nil // they belong to the series now
 			return nil
 		},
 	})

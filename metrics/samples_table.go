@@ -16,7 +16,10 @@ var samplesTable = storage.Table{
 		{Name: "series", Type: "UInt128", Codec: codecPlain},
 		{Name: "time", Type: "Int64", Codec: codecTime},   // ms
 		{Name: "start", Type: "Int64", Codec: codecPlain}, // ms, 0 = unknown
-		{Name: "value", Type: "Float64", Codec: codecValue},
+		// The value is mantissa / 10^scale, see decimal.go.
+		{Name: "mantissa", Type: "Int64", Codec: "Delta, ZSTD(1)"},
+		{Name: "scale", Type: "UInt8", Codec: codecPlain},
+		{Name: "value", Type: "Float64", Default: "ALIAS " + valueSQLExpr},
 	},
 	Engine:      "MergeTree",
 	PartitionBy: dayOf("time"),
@@ -30,21 +33,27 @@ type sampleColumns struct {
 	tenant, metric dictColumn
 	series         proto.ColUInt128
 	time, start    proto.ColInt64
-	value          proto.ColFloat64
+	mantissa       proto.ColInt64
+	scale          proto.ColUInt8
 }
 
 func newSampleColumns() *sampleColumns { return &sampleColumns{} }
 
-// Append adds the samples of one series.
-func (c *sampleColumns) Append(tenant, metric string, id telemetry.SeriesID, samples []telemetry.Sample) {
+// Append adds the samples of one series. hint is the scale of the series'
+// sample before; the one for the next is returned.
+func (c *sampleColumns) Append(tenant, metric string, id telemetry.SeriesID, samples []telemetry.Sample, hint uint8) uint8 {
 	c.tenant.AppendN(tenant, len(samples))
 	c.metric.AppendN(metric, len(samples))
 	for i := range samples {
 		c.series = append(c.series, uint128(id))
 		c.time = append(c.time, samples[i].T)
 		c.start = append(c.start, samples[i].Start)
-		c.value = append(c.value, samples[i].V)
+		mantissa, scale := encodeDecimal(samples[i].V, hint)
+		c.mantissa = append(c.mantissa, mantissa)
+		c.scale = append(c.scale, scale)
+		hint = nextHint(hint, scale, samples[i].V)
 	}
+	return hint
 }
 
 // Input implements batch.Columns.
@@ -55,7 +64,8 @@ func (c *sampleColumns) Input() proto.Input {
 		{Name: "series", Data: &c.series},
 		{Name: "time", Data: &c.time},
 		{Name: "start", Data: &c.start},
-		{Name: "value", Data: &c.value},
+		{Name: "mantissa", Data: &c.mantissa},
+		{Name: "scale", Data: &c.scale},
 	}
 }
 
@@ -72,7 +82,8 @@ func (c *sampleColumns) Reset() {
 	c.series = c.series[:0]
 	c.time = c.time[:0]
 	c.start = c.start[:0]
-	c.value = c.value[:0]
+	c.mantissa = c.mantissa[:0]
+	c.scale = c.scale[:0]
 }
 
 // uint128 is the series id as ClickHouse's UInt128.

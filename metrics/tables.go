@@ -30,7 +30,7 @@ func dayOf(column string) string {
 const (
 	codecPlain = "ZSTD(1)"
 	codecTime  = "DoubleDelta, ZSTD(1)"
-	codecValue = "Gorilla, ZSTD(1)"
+	codecValue = "ZSTD(1)"
 )
 
 // textColumn is a column of few distinct strings.

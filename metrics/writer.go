@@ -135,6 +135,11 @@ func (w *Writer) store(ctx context.Context, p *plan) error {
 	if err != nil {
 		return err
 	}
+	for i := range p.series {
+		if s := &p.series[i]; s.scale != s.oldScale {
+			w.known.setScale(s.id, s.scale)
+		}
+	}
 	for _, f := range facts.pairs {
 		w.pairs.mark(f.key, f.month, f.bit)
 	}
@@ -212,7 +217,9 @@ func (p *plan) appendSeries(c *seriesColumns) {
 func (p *plan) appendSamples(c *sampleColumns) {
 	for i := range p.series {
 		s := &p.series[i]
-		c.Append(p.tenant, s.metric, s.id, s.samples)
+		if len(s.samples) > 0 {
+			s.scale = c.Append(p.tenant, s.metric, s.id, s.samples, s.oldScale)
+		}
 	}
 }
 
