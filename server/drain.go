@@ -1,6 +1,12 @@
 package server
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
 
 type drainKey struct{}
 
@@ -22,4 +28,51 @@ func endWithDrain(ctx context.Context) (context.Context, context.CancelFunc) {
 		stop()
 		cancel(nil)
 	}
+}
+
+// stop drains.
+func (s *Server) stop() error {
+	s.beginDrain()
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.DrainTimeout)
+	defer cancel()
+	if s.stopAll(ctx) {
+		return nil
+	}
+	s.cutOff(ErrDraining)
+	ctx, cancel = context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	s.stopAll(ctx)
+	for _, e := range s.ends {
+		e.kill()
+	}
+	return fmt.Errorf("requests in hand were cut off after server.drain_timeout (%s): %w", s.config.DrainTimeout, ErrDraining)
+}
+
+// stopAll reports whether all requests ended before ctx.
+func (s *Server) stopAll(ctx context.Context) bool {
+	var left atomic.Bool
+	var wg sync.WaitGroup
+	for _, e := range s.ends {
+		wg.Go(func() {
+			if e.stop(ctx) != nil {
+				left.Store(true)
+			}
+		})
+	}
+	wg.Wait()
+	return s.waitHandlers(ctx) && !left.Load()
+}
+
+// waitHandlers looks every few milliseconds, as http.Server.Shutdown does.
+func (s *Server) waitHandlers(ctx context.Context) bool {
+	t := time.NewTicker(5 * time.Millisecond)
+	defer t.Stop()
+	for s.active.Load() > 0 {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-t.C:
+		}
+	}
+	return true
 }
