@@ -43,34 +43,24 @@ func (s *Spool) undrained() (queues []*queue) {
 }
 
 // drain brings the blocks of q to next until none is left or ctx ends. A slot
-// is held while a block is inserted, not while waiting.
+// is held while a block is read and inserted, not while waiting, which bounds
+// the blocks in memory.
 func (s *Spool) drain(ctx context.Context, q *queue, slots chan struct{}) {
 	backoff := firstBackoff
 	for {
-		out := q.head()
-		for _, err := range out.corrupt {
-			s.metrics.corrupt.Inc()
-			s.log.Error("spooled block is lost", "table", q.table, "err", err)
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return
 		}
-		s.metrics.observe(q.table, q)
-		s.metrics.observeOldest(q.table, out.spooled)
-		if out.err == nil && !out.ok {
+		more, err := s.drainOne(ctx, q)
+		<-slots
+		if !more {
 			s.log.Info("spool drained", "table", q.table)
 			return
 		}
-		err := out.err
 		if err == nil {
-			select {
-			case slots <- struct{}{}:
-			case <-ctx.Done():
-				return
-			}
-			err = s.pass(ctx, out.block)
-			<-slots
-		}
-		if err == nil || isPermanent(err) {
 			backoff = firstBackoff
-			s.resolve(q, out.block, err)
 			continue
 		}
 		if backoff > time.Second && ctx.Err() == nil {
@@ -83,6 +73,28 @@ func (s *Spool) drain(ctx context.Context, q *queue, slots chan struct{}) {
 		}
 		backoff = min(2*backoff, maxBackoff)
 	}
+}
+
+// drainOne tries to bring the oldest block of q to next. more is false when
+// there is none, and q is no longer drained; an error asks to try again later.
+func (s *Spool) drainOne(ctx context.Context, q *queue) (more bool, err error) {
+	out := q.head()
+	for _, err := range out.corrupt {
+		s.metrics.corrupt.Inc()
+		s.log.Error("spooled block is lost", "table", q.table, "dir", q.corruptDir, "err", err)
+	}
+	s.metrics.observe(q.table, q)
+	s.metrics.observeOldest(q.table, out.spooled)
+	if out.err != nil || !out.ok {
+		return out.err != nil, out.err
+	}
+	err = s.pass(ctx, out.block)
+	if err != nil && !isPermanent(err) {
+		q.buf = nil // not to be kept for an outage
+		return true, err
+	}
+	s.resolve(q, out.block, err)
+	return true, nil
 }
 
 // resolve ends the record of b: it is stored, or err is permanent.
