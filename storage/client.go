@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,7 +22,10 @@ type Options struct {
 	DSN string
 	// MaxConns bounds the connections, and with them the requests at once;
 	// zero is 32.
-	MaxConns   int
+	MaxConns int
+	// TLS replaces the DSN's choice for https:// and for clickhouse:// with
+	// secure=true, such as with roots of your own; nil keeps it.
+	TLS        *tls.Config
 	Logger     *slog.Logger          // nil discards
 	Registerer prometheus.Registerer // nil keeps no metrics
 }
@@ -55,6 +59,9 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 	}
 	if opts.DialTimeout == 0 {
 		opts.DialTimeout = 5 * time.Second
+	}
+	if opts.TLS != nil && o.TLS != nil {
+		opts.TLS = o.TLS
 	}
 	opts.MaxOpenConns, opts.MaxIdleConns = o.MaxConns, min(o.MaxConns, 8)
 	c := &Client{database: opts.Auth.Database, metrics: newClientMetrics(o.Registerer), log: o.Logger}

@@ -2,11 +2,35 @@ package storage_test
 
 import (
 	"errors"
+	"net"
 	"strings"
 	"testing"
 
 	"github.com/watchfire/watchfire/storage"
+	"github.com/watchfire/watchfire/storage/engine/enginetest"
 )
+
+func TestAnotherHostAnswersForADeadOne(t *testing.T) {
+	dead, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := dead.Addr().String()
+	dead.Close()
+	c, err := storage.Open(t.Context(), storage.Options{DSN: withHost(enginetest.DSN(t), addr)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	rows, err := c.Query(t.Context(), "SELECT 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows.Close()
+	if n := count(t, c, "nobody"); n != 0 {
+		t.Errorf("got %d rows", n)
+	}
+}
 
 // withHost puts a host before the others of a DSN.
 func withHost(dsn, host string) string {

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"os"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Config says how to run the embedded engine.
@@ -40,7 +42,8 @@ type Config struct {
 	// cluster "watchfire" for Distributed tables.
 	Cluster *Cluster `yaml:"-"`
 	// Logger gets the engine's own warnings; nil discards them.
-	Logger *slog.Logger `yaml:"-"`
+	Logger     *slog.Logger          `yaml:"-"`
+	Registerer prometheus.Registerer `yaml:"-"` // nil keeps no metrics
 }
 
 // Cluster makes an engine a shard of a cluster of loopback engines.

@@ -21,6 +21,7 @@ import (
 // Engine is a running embedded ClickHouse.
 type Engine struct {
 	cfg      Config
+	metrics  *metrics
 	dir      string
 	log      *slog.Logger
 	library  string
@@ -69,7 +70,7 @@ func Start(ctx context.Context, cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, dir: dir, log: cfg.Logger, library: library, command: command, lock: lock}
+	e := &Engine{cfg: cfg, metrics: newMetrics(cfg.Registerer), dir: dir, log: cfg.Logger, library: library, command: command, lock: lock}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
@@ -84,18 +85,25 @@ func (e *Engine) start(ctx context.Context) error {
 	if err := checkFormat(e.dir); err != nil {
 		return err
 	}
-	var err error
-	if e.port, err = freePort(); err != nil {
-		return err
-	}
 	e.password = rand.Text()
 	if e.cfg.Cluster != nil {
 		e.password = e.cfg.Cluster.Password
 	}
-	if err := e.writeConfig(); err != nil {
-		return err
+	for attempt := 1; ; attempt++ {
+		var err error
+		if e.port, err = freePort(); err != nil {
+			return err
+		}
+		if err := e.writeConfig(); err != nil {
+			return err
+		}
+		// Between finding a free port and listening on it, another process
+		// may have taken it.
+		err = e.launch(ctx)
+		if err == nil || attempt == 3 || !strings.Contains(err.Error(), "Address already in use") {
+			return err
+		}
 	}
-	return e.launch(ctx)
 }
 
 // writeConfig writes the child's configuration and arguments.
@@ -146,6 +154,7 @@ func (e *Engine) launch(ctx context.Context) error {
 		return errors.Join(errStopped, p.stop(context.Background()))
 	}
 	e.proc = p
+	e.metrics.starts.Inc()
 	return nil
 }
 
@@ -153,8 +162,18 @@ var errStopped = errors.New("the engine was stopped")
 
 func (e *Engine) waitReady(ctx context.Context, p *process) error {
 	const ready = "CREATE DATABASE IF NOT EXISTS " + database + " ENGINE = Atomic"
+	// Whoever has taken our port may accept and never answer.
+	alive, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-p.done:
+			cancel()
+		case <-alive.Done():
+		}
+	}()
 	for {
-		err := e.exec(ctx, ready)
+		err := e.exec(alive, ready)
 		if err == nil {
 			return nil
 		}
@@ -225,8 +244,8 @@ func (e *Engine) Stop(ctx context.Context) error {
 	return errors.Join(p.stop(ctx), e.lock.Close())
 }
 
-// freePort is a TCP port of loopback that nobody listens on now.
-func freePort() (int, error) {
+// freePort finds a TCP port of loopback that nobody listens on now.
+var freePort = func() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, fmt.Errorf("cannot find a free port for the engine: %w", err)

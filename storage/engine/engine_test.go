@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/ch-go/proto"
 	"github.com/watchfire/watchfire/storage"
 	"github.com/watchfire/watchfire/storage/engine"
 	"github.com/watchfire/watchfire/storage/engine/enginetest"
@@ -301,4 +303,57 @@ func TestStartIsCancelled(t *testing.T) {
 	cfg := enginetest.Config(dir)
 	cfg.LockTimeout = time.Millisecond
 	start(t, cfg)
+}
+
+func TestTakenPort(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	free.Close()
+	ports := []int{taken.Addr().(*net.TCPAddr).Port, free.Addr().(*net.TCPAddr).Port}
+	defer engine.SetFreePort(func() (int, error) {
+		p := ports[0]
+		ports = ports[1:]
+		return p, nil
+	})()
+	start(t, enginetest.Config(t.TempDir()))
+	if len(ports) > 0 {
+		t.Error("the taken port was not tried")
+	}
+}
+
+func TestBusyEngine(t *testing.T) {
+	cfg := enginetest.Config(t.TempDir())
+	cfg.MaxQueries = 2 // one keeps the engine alive
+	e := start(t, cfg)
+	c := open(t, e)
+	slow := func(ctx context.Context, onBlock func(int) error) error {
+		_, err := c.Select(ctx, storage.Select{SQL: "SELECT number FROM system.numbers", Result: proto.Results{{Data: new(proto.ColUInt64)}}, OnBlock: onBlock})
+		return err
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err := slow(ctx, func(int) error {
+		defer cancel()
+		err := c.Ping(t.Context())
+		if !errors.Is(err, storage.ErrUnavailable) || storage.Permanent(err) {
+			t.Errorf("one query too many: %v, want ErrUnavailable", err)
+		}
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+
+	// An engine that dies amid a result must not pass for the result's end.
+	err = slow(t.Context(), func(int) error { return syscall.Kill(e.PID(), syscall.SIGKILL) })
+	if !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("killed amid a result: %v, want ErrUnavailable", err)
+	}
 }

@@ -4,7 +4,22 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
+
+// metrics tell how the engine fares.
+type metrics struct{ starts prometheus.Counter }
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	m := &metrics{starts: prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "watchfire_engine_starts_total", Help: "Starts of the embedded engine; more than one means that it ended unexpectedly.",
+	})}
+	if reg != nil {
+		reg.MustRegister(m.starts)
+	}
+	return m
+}
 
 const (
 	firstBackoff = 100 * time.Millisecond
