@@ -2,9 +2,13 @@ package storage_test
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"testing"
 
 	"github.com/ClickHouse/ch-go/proto"
+	"go.uber.org/goleak"
+
 	"github.com/watchfire/watchfire/storage"
 	"github.com/watchfire/watchfire/storage/engine/enginetest"
 )
@@ -16,7 +20,12 @@ var numbers = storage.Table{
 }
 
 func TestMain(m *testing.M) {
-	enginetest.Main(m, storage.CreateTables("test", 1, "numbers", numbers))
+	code := enginetest.Run(m, storage.CreateTables("test", 1, "numbers", numbers))
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // block makes a block of rows from 0 to n-1 of a tenant.

@@ -30,6 +30,9 @@ type Config struct {
 	// LockTimeout bounds the wait for another engine on the same folder to
 	// go, such as the one of a killed predecessor.
 	LockTimeout time.Duration `yaml:"lock_timeout"`
+	// HangTimeout is how long a running engine may leave pings unanswered
+	// before it is killed and started again; zero waits for ever.
+	HangTimeout time.Duration `yaml:"hang_timeout"`
 	// Backups is the folder that backups are written below; empty is a folder
 	// in Data.
 	Backups string `yaml:"backups"`
@@ -56,7 +59,7 @@ type Cluster struct {
 
 // DefaultConfig has everything but Data.
 func DefaultConfig() Config {
-	return Config{MaxQueries: 100, StartTimeout: time.Minute, LockTimeout: 10 * time.Second}
+	return Config{MaxQueries: 100, StartTimeout: time.Minute, LockTimeout: 10 * time.Second, HangTimeout: time.Minute}
 }
 
 // Validate tells all that is wrong with c.
@@ -79,6 +82,9 @@ func (c Config) Validate() error {
 	}
 	if c.LockTimeout < 0 {
 		errs = append(errs, fmt.Errorf("lock_timeout: %v is negative", c.LockTimeout))
+	}
+	if c.HangTimeout < 0 || c.HangTimeout > 0 && c.HangTimeout < time.Second {
+		errs = append(errs, fmt.Errorf("hang_timeout: %v is less than 1s; 0 waits for ever", c.HangTimeout))
 	}
 	return errors.Join(errs...)
 }

@@ -18,6 +18,10 @@ import (
 	"time"
 
 	"github.com/ClickHouse/ch-go/proto"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.uber.org/goleak"
+
 	"github.com/watchfire/watchfire/storage"
 	"github.com/watchfire/watchfire/storage/engine"
 	"github.com/watchfire/watchfire/storage/engine/enginetest"
@@ -39,7 +43,12 @@ func TestMain(m *testing.M) {
 		fmt.Println("dsn:", e.DSN())
 		select {}
 	}
-	enginetest.Main(m)
+	code := enginetest.Run(m)
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 func start(t *testing.T, cfg engine.Config) *engine.Engine {
@@ -355,5 +364,36 @@ func TestBusyEngine(t *testing.T) {
 	err = slow(t.Context(), func(int) error { return syscall.Kill(e.PID(), syscall.SIGKILL) })
 	if !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("killed amid a result: %v, want ErrUnavailable", err)
+	}
+}
+
+func TestHungEngineIsReplaced(t *testing.T) {
+	cfg := enginetest.Config(t.TempDir())
+	cfg.HangTimeout = time.Second
+	reg := prometheus.NewPedanticRegistry()
+	cfg.Registerer = reg
+	e := start(t, cfg)
+	c := open(t, e)
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- e.Run(ctx) }()
+	pid := e.PID()
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the client answers again", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		return c.Ping(ctx) == nil
+	})
+	if e.PID() == pid {
+		t.Error("the hung engine is still there")
+	}
+	if n, err := testutil.GatherAndCount(reg, "watchfire_engine_starts_total"); n != 1 || err != nil {
+		t.Errorf("%d metrics of starts, %v", n, err)
+	}
+	cancel()
+	if err := <-ran; err != nil {
+		t.Error(err)
 	}
 }
