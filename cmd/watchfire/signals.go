@@ -1,0 +1,67 @@
+package main
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/watchfire/watchfire/collector"
+	"github.com/watchfire/watchfire/collector/loki"
+	"github.com/watchfire/watchfire/collector/otlp"
+	"github.com/watchfire/watchfire/collector/remotewrite"
+	"github.com/watchfire/watchfire/dashboards"
+	"github.com/watchfire/watchfire/logs"
+	"github.com/watchfire/watchfire/metrics"
+	"github.com/watchfire/watchfire/server"
+	"github.com/watchfire/watchfire/storage/batch"
+	"github.com/watchfire/watchfire/traces"
+)
+
+// signals wires the ways in to the signals' writers, and the signals' readers
+// to the APIs. The receiver it returns serves OTLP over gRPC too.
+func (a *app) signals(sink batch.Sink) *otlp.Receiver {
+	c := a.config
+	log := func(room string) *slog.Logger { return a.log.With("room", room) }
+	tail := logs.NewTail(c.Logs.Tail, a.registry)
+	writers := collector.Sinks{}
+	mw := metrics.NewWriter(c.Metrics, sink, metrics.WriterOptions{Limits: a.metricLimits, Registerer: a.registry, Logger: log("metrics")})
+	lw := logs.NewWriter(c.Logs, sink, logs.WriterOptions{Identity: c.Identity, Tail: tail, Registerer: a.registry, Logger: log("logs")})
+	tw := traces.NewWriter(c.Traces, sink, traces.WriterOptions{Identity: c.Identity, Registerer: a.registry, Logger: log("traces")})
+	writers.Metrics, writers.Logs, writers.Spans = mw, lw, tw
+	a.parts.add("metrics writer", mw.Run)
+	a.parts.add("logs writer", lw.Run)
+	a.parts.add("traces writer", tw.Run)
+
+	arrivals := collector.NewArrivals(time.Now)
+	counts := collector.NewMetrics(a.registry)
+	limits := c.Collector.Limits
+	admit := func(tenant string, s server.Signal, u server.Use) error {
+		return a.limiter.Allow(tenant, s, u, time.Now())
+	}
+	receiver := otlp.New(otlp.Options{
+		Config: c.Collector.OTLP, Identity: c.Identity, Limits: limits,
+		Sinks: arrivals.Sinks("otlp", writers), Admit: admit, Counts: counts, Registerer: a.registry,
+	})
+	a.parts.add("otlp", receiver.Run)
+
+	a.health()
+	receiver.Register(a.mux)
+	remotewrite.New(arrivals.Sinks("remote_write", writers).Metrics, limits, admit, counts).Register(a.mux)
+	loki.New(c.Collector.Loki, arrivals.Sinks("loki", writers).Logs, limits, admit, counts).Register(a.mux)
+	a.page(arrivals)
+	return receiver
+}
+
+func (a *app) page(arrivals *collector.Arrivals) {
+	a.mux.Handle("GET /", server.Read, dashboards.Page())
+	_ = arrivals
+}
+
+// metricLimits are the metrics room's limits with the tenant's own limit of
+// series.
+func (a *app) metricLimits(tenant string) metrics.Limits {
+	l := a.config.Metrics.Limits
+	if n := a.limiter.For(tenant).MaxSeries; n > 0 {
+		l.MaxSeries = int(n)
+	}
+	return l
+}
