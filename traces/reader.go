@@ -63,7 +63,7 @@ func (r *Reader) Trace(ctx context.Context, tenant string, id telemetry.TraceID,
 	t := Trace{ID: id}
 	spans, stats, err := r.load(ctx, tenant, []telemetry.TraceID{id}, in, r.cfg.MaxSpans+1)
 	if err != nil {
-		return t, stats, fmt.Errorf("cannot read trace %s: %w", hex.EncodeToString(id[:]), err)
+		return t, stats, fmt.Errorf("cannot read trace %s: %w", hexID(id), limitError(err))
 	}
 	if t.Spans = spans; len(spans) > r.cfg.MaxSpans {
 		t.Spans, t.Cut = spans[:r.cfg.MaxSpans], true
@@ -79,7 +79,7 @@ func (r *Reader) Traces(ctx context.Context, tenant string, ids []telemetry.Trac
 	limit := max(r.cfg.MaxSpans*10, len(ids))
 	spans, stats, err := r.load(ctx, tenant, ids, in, limit)
 	if err != nil {
-		return nil, stats, fmt.Errorf("cannot read %d traces: %w", len(ids), err)
+		return nil, stats, fmt.Errorf("cannot read %d traces: %w", len(ids), limitError(err))
 	}
 	byID := map[telemetry.TraceID][]telemetry.Span{}
 	for _, s := range spans {

@@ -144,3 +144,9 @@ func enumName(names []string, i int64) string {
 	}
 	return strconv.FormatInt(i, 10)
 }
+
+// Negative is -v of a number.
+func (v Value) Negative() Value {
+	v.i, v.f = -v.i, -v.f
+	return v
+}
