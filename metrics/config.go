@@ -28,6 +28,9 @@ type QueryConfig struct {
 	// Lookback is how long a sample counts as current, when no stale marker
 	// ends it.
 	Lookback time.Duration `yaml:"lookback"`
+	// CachedSeries is how many series are remembered from one lookup to the
+	// next, some 300 bytes each.
+	CachedSeries int `yaml:"cached_series"`
 	// Concurrent is how many queries run at once; others wait.
 	Concurrent int `yaml:"concurrent"`
 	// Slow is the duration from which a query is logged; 0 logs none.
@@ -53,8 +56,10 @@ func DefaultQueryConfig() QueryConfig {
 		MaxSamples: 50_000_000,
 		MaxSeries:  1_000_000,
 		Lookback:   5 * time.Minute,
-		Concurrent: 20,
-		Slow:       10 * time.Second,
+
+		CachedSeries: 300_000,
+		Concurrent:   20,
+		Slow:         10 * time.Second,
 	}
 }
 

@@ -13,7 +13,8 @@ import (
 	"github.com/watchfire/watchfire/storage"
 )
 
-// found are the series that a selection matched, each once.
+// found are the series that a selection matched, each once. It may be shared
+// and must not be changed once it is built.
 type found struct {
 	series []foundSeries
 	index  map[proto.UInt128]int32 // into series
@@ -53,10 +54,27 @@ func uint128SQL(id proto.UInt128) string {
 	return fmt.Sprintf("reinterpretAsUInt128(reverse(unhex('%016x%016x')))", id.High, id.Low)
 }
 
-// findSeries looks up the series of a selection. Beyond limit (0 = none) it
-// returns with the first ones when truncate is set, and with an error that
-// names the option when not.
+// findSeries is lookup, or what it answered before when no series of the
+// metric was registered since.
 func (s *Store) findSeries(ctx context.Context, sel selection, limit int, truncate bool) (*found, error) {
+	key, gen, ok := s.cache.key(sel)
+	if !ok || truncate {
+		return s.lookup(ctx, sel, limit, truncate)
+	}
+	if f := s.cache.get(key, gen); f != nil {
+		return f, nil
+	}
+	f, err := s.lookup(ctx, sel, limit, truncate)
+	if err == nil {
+		s.cache.put(key, gen, f)
+	}
+	return f, err
+}
+
+// lookup looks up the series of a selection. Beyond limit (0 = none) it
+// returns with the first ones when truncate is set, and with an error that
+// names the option when not. They are sorted by labels.
+func (s *Store) lookup(ctx context.Context, sel selection, limit int, truncate bool) (*found, error) {
 	f := &found{index: map[proto.UInt128]int32{}}
 	rows := newSeriesRows()
 	b := labels.NewScratchBuilder(16)
@@ -90,6 +108,7 @@ func (s *Store) findSeries(ctx context.Context, sel selection, limit int, trunca
 	if err != nil && err != errEnough {
 		return nil, err
 	}
+	f.sortByLabels()
 	return f, nil
 }
 
@@ -247,7 +266,7 @@ func (e *limitError) Error() string { return e.text }
 // HTTPStatus makes it an error of the query: 422, as Prometheus answers.
 func (e *limitError) HTTPStatus() int { return 422 }
 
-// sortedByLabels orders series as Prometheus does.
+// sortByLabels orders series as Prometheus does.
 func (f *found) sortByLabels() {
 	slices.SortFunc(f.series, func(a, b foundSeries) int { return labels.Compare(a.labels, b.labels) })
 	for i := range f.series {

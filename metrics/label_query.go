@@ -17,7 +17,7 @@ import (
 func (q *querier) LabelNames(ctx context.Context, hints *storage.LabelHints, ms ...*labels.Matcher) ([]string, annotations.Annotations, error) {
 	sel := selection{tenant: q.tenant(ctx), mint: q.mint, maxt: q.maxt, matchers: ms}
 	if len(ms) == 0 {
-		return q.s.strings(ctx, fmt.Sprintf("SELECT DISTINCT toString(name) AS x FROM %s WHERE %s ORDER BY x", labelsTable.Name, sel.labelsWhere()), hints)
+		return q.s.strings(ctx, fmt.Sprintf("SELECT DISTINCT CAST(name AS String) AS x FROM %s WHERE %s ORDER BY x", labelsTable.Name, sel.labelsWhere()), hints)
 	}
 	return q.s.labelsOf(ctx, sel, hints, func(ls labels.Labels, add func(string)) {
 		ls.Range(func(l labels.Label) { add(l.Name) })

@@ -69,7 +69,7 @@ func startWriter(t testing.TB, cfg Config, o WriterOptions) *Writer {
 
 func testStore(t testing.TB) *Store {
 	t.Helper()
-	return NewStore(DefaultQueryConfig(), enginetest.Client(t))
+	return NewStore(DefaultQueryConfig(), enginetest.Client(t), testWriter(t))
 }
 
 // fixed is a tenant that no context names.

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ClickHouse/ch-go/proto"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/util/annotations"
 	"golang.org/x/sync/errgroup"
@@ -29,12 +30,11 @@ func (s *Store) read(ctx context.Context, sel selection, hints *storage.SelectHi
 	}
 	var warnings annotations.Annotations
 	if truncate && len(f.series) > hints.Limit {
-		f.series = f.series[:hints.Limit]
+		f = newFound(f.series[:hints.Limit])
 		warnings.Add(fmt.Errorf("results truncated due to limit %d", hints.Limit))
 	}
-	f.sortByLabels()
 	if hints != nil && hints.ShardCount > 0 {
-		f.shard(hints.ShardCount, hints.ShardIndex)
+		f = f.shard(hints.ShardCount, hints.ShardIndex)
 	}
 	out := make([]*series, len(f.series))
 	for i := range out {
@@ -47,19 +47,24 @@ func (s *Store) read(ctx context.Context, sel selection, hints *storage.SelectHi
 	return withSamples(out), warnings, err
 }
 
-// shard keeps the series of one shard.
-func (f *found) shard(count, index uint64) {
-	kept := f.series[:0]
+// shard are the series of one shard.
+func (f *found) shard(count, index uint64) *found {
+	var kept []foundSeries
 	for _, fs := range f.series {
-		if fs.labels.Hash()%count == index {
+		if labels.StableHash(fs.labels)%count == index {
 			kept = append(kept, fs)
 		}
 	}
-	f.series = kept
-	clear(f.index)
-	for i := range kept {
-		f.index[kept[i].id] = int32(i)
+	return newFound(kept)
+}
+
+// newFound indexes series.
+func newFound(series []foundSeries) *found {
+	f := &found{series: series, index: make(map[proto.UInt128]int32, len(series))}
+	for i := range series {
+		f.index[series[i].id] = int32(i)
 	}
+	return f
 }
 
 // readSamples reads floats and histograms side by side.

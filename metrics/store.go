@@ -14,11 +14,18 @@ import (
 type Store struct {
 	client *wstorage.Client
 	cfg    QueryConfig
+	cache  *seriesCache // nil caches nothing
 }
 
-// NewStore returns a Store that reads through client.
-func NewStore(cfg QueryConfig, client *wstorage.Client) *Store {
-	return &Store{client: client, cfg: cfg}
+// NewStore returns a Store that reads through client. When only writer writes
+// to the database, it may be given: then series that were looked up are
+// remembered until it registers new ones. With other writers it must be nil.
+func NewStore(cfg QueryConfig, client *wstorage.Client, writer *Writer) *Store {
+	s := &Store{client: client, cfg: cfg}
+	if writer != nil {
+		s.cache = newSeriesCache(cfg.CachedSeries, writer.generations)
+	}
+	return s
 }
 
 // Queryable is a Store as Prometheus' engine and API want it: storage.Queryable,

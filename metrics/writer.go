@@ -33,10 +33,12 @@ type Writer struct {
 	metrics writerMetrics
 	plans   sync.Pool
 
-	known    *knownSeries
-	active   *activeSeries
-	pairs    *seenDays // label pairs in metrics_labels
-	families *seenDays // rows of metrics_metadata
+	known *knownSeries
+
+	generations *generations
+	active      *activeSeries
+	pairs       *seenDays // label pairs in metrics_labels
+	families    *seenDays // rows of metrics_metadata
 
 	samples    *batch.Batcher[*sampleColumns]
 	histograms *batch.Batcher[*histogramColumns]
@@ -59,7 +61,10 @@ func NewWriter(cfg Config, sink batch.Sink, o WriterOptions) *Writer {
 	}
 	w := &Writer{
 		limits: o.Limits, now: o.Now, log: o.Logger,
-		known:    newKnownSeries(cfg.KnownSeries),
+		known: newKnownSeries(cfg.KnownSeries),
+
+		generations: &generations{},
+
 		active:   newActiveSeries(),
 		pairs:    newSeenDays(cfg.KnownSeries),
 		families: newSeenDays(100_000),
@@ -161,6 +166,7 @@ func (w *Writer) settle(p *plan, f freshSeries, stored bool) {
 		return
 	}
 	s := &p.series[f.series]
+	w.generations.next(p.tenant, s.metric)
 	fresh := w.known.mark(s.id, f.month, f.days, f.kinds)
 	p.release(f.month, f.days&^fresh)
 	if n := len(s.samples); n > 0 {
