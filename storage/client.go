@@ -123,7 +123,7 @@ func (c *Client) Query(ctx context.Context, sql string) (driver.Rows, error) {
 	for _, s := range append(limitSettings(ctx), readSettings...) {
 		settings[s.name] = s.value
 	}
-	withSettings := clickhouse.Context(ctx, clickhouse.WithSettings(settings))
+	withSettings := clickhouse.Context(noDeadline{ctx}, clickhouse.WithSettings(settings))
 	rows, err := c.conn.Query(withSettings, sql)
 	for attempt := 0; err != nil && again(ctx, err, attempt); attempt++ {
 		rows, err = c.conn.Query(withSettings, sql)
@@ -135,6 +135,12 @@ func (c *Client) Query(ctx context.Context, sql string) (driver.Rows, error) {
 	}
 	return convertedRows{rows, ctx}, nil
 }
+
+// noDeadline ends when its context does and hides the deadline, which
+// clickhouse-go would send as max_execution_time instead of the one of Limits.
+type noDeadline struct{ context.Context }
+
+func (noDeadline) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // convertedRows makes the errors of rows ours.
 type convertedRows struct {

@@ -115,7 +115,8 @@ func TestErrorsAreTyped(t *testing.T) {
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			ctx := t.Context()
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
 			if test.ctx != nil {
 				ctx = test.ctx(ctx)
 			}
