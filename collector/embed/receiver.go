@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
@@ -24,7 +25,13 @@ type Receiver struct {
 	name       string
 	component  component.Component
 	extensions map[component.ID]component.Component
+	frozen     atomic.Bool
 }
+
+// Freeze keeps the receiver from remembering any further position: call it when
+// something it has read is not going to be stored, so that the next process
+// reads it again.
+func (r *Receiver) Freeze() { r.frozen.Store(true) }
 
 // Options say what a receiver is made of.
 type Options struct {
@@ -53,7 +60,7 @@ func New(ctx context.Context, o Options) (*Receiver, error) {
 	}
 	r := &Receiver{name: id.String(), extensions: map[component.ID]component.Component{}}
 	if o.Storage != nil {
-		r.extensions[storageID] = o.Storage.extension
+		r.extensions[storageID] = &guarded{Extension: o.Storage.extension, frozen: &r.frozen}
 	}
 	set := receiver.Settings{ID: id, TelemetrySettings: settings(o.Logger.With("receiver", id.String()))}
 	switch {
@@ -81,9 +88,11 @@ func New(ctx context.Context, o Options) (*Receiver, error) {
 	return r, nil
 }
 
-// Check reports what is wrong with the settings of a factory's receiver.
-func Check(f receiver.Factory, name string, settings map[string]any) error {
-	_, err := configure(f, component.NewIDWithName(f.Type(), name), settings)
+// Check reports what is wrong with a receiver's settings, by making one that is
+// never started.
+func Check(o Options) error {
+	o.Logger, o.Storage = slog.New(slog.DiscardHandler), nil
+	_, err := New(context.Background(), o)
 	return err
 }
 
