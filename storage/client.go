@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"strings"
+	"net/url"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -84,16 +84,26 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 }
 
 func parseDSN(dsn string) (*clickhouse.Options, error) {
-	// No error quotes the DSN, which has the password.
-	errDSN := errors.New("cannot parse the ClickHouse DSN: want http://, https:// or clickhouse://user:password@host:port/database")
-	switch scheme, _, _ := strings.Cut(dsn, "://"); scheme {
-	case "http", "https", "clickhouse":
-	default:
-		return nil, errDSN
+	const want = "cannot parse the ClickHouse DSN: want http://, https:// or clickhouse://user:password@host:port/database"
+	u, err := url.Parse(dsn)
+	if err != nil { // it quotes the DSN, which has the password
+		return nil, errors.New(want)
 	}
-	opts, err := clickhouse.ParseDSN(dsn)
+	switch u.Scheme {
+	case "https":
+		params := u.Query()
+		if !params.Has("secure") {
+			params.Set("secure", "true")
+			u.RawQuery = params.Encode()
+		}
+	case "http", "clickhouse":
+	default:
+		return nil, errors.New(want)
+	}
+	opts, err := clickhouse.ParseDSN(u.String())
 	if err != nil {
-		return nil, errDSN
+		u.User = nil
+		return nil, fmt.Errorf("cannot parse the ClickHouse DSN %s: %w", u, err)
 	}
 	for _, addr := range opts.Addr {
 		if _, _, err := net.SplitHostPort(addr); err != nil {

@@ -45,6 +45,8 @@ var insertSettings = []setting{
 	{"distributed_foreground_insert", "1"},
 	{"materialized_views_ignore_errors", "0"},
 	{"deduplicate_blocks_in_dependent_materialized_views", "1"},
+	// A backfill spans more days than the default of 100.
+	{"max_partitions_per_insert_block", "1000"},
 }
 
 // statement is the INSERT of a block.

@@ -1,8 +1,16 @@
 package storage_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"io"
+	"log"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -29,6 +37,54 @@ func TestAnotherHostAnswersForADeadOne(t *testing.T) {
 	rows.Close()
 	if n := count(t, c, "nobody"); n != 0 {
 		t.Errorf("got %d rows", n)
+	}
+}
+
+func TestTLSThroughAProxy(t *testing.T) {
+	dsn, err := url.Parse(enginetest.DSN(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: dsn.Host})
+	proxy.ErrorLog = log.New(io.Discard, "", 0)
+	front := httptest.NewTLSServer(proxy)
+	defer front.Close()
+	dsn.Scheme, dsn.Host = "https", front.Listener.Addr().String()
+	dsn.RawQuery = "compress=zstd"
+	roots := x509.NewCertPool()
+	roots.AddCert(front.Certificate())
+
+	front.Config.ErrorLog = log.New(io.Discard, "", 0)
+	if _, err := storage.Open(t.Context(), storage.Options{DSN: dsn.String()}); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("an unknown certificate: %v", err)
+	}
+	c, err := storage.Open(t.Context(), storage.Options{DSN: dsn.String(), TLS: &tls.Config{RootCAs: roots}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	tenant := enginetest.Tenant(t)
+	if err := c.Insert(t.Context(), block(t, tenant, tenant, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, c, tenant); n != 1000 {
+		t.Errorf("got %d rows", n)
+	}
+	rows, err := c.Query(t.Context(), "SELECT 1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows.Close()
+	var e *storage.Error
+	_, err = c.Select(t.Context(), discard("SELECT throwIf(number = 3000000, 'boom')::UInt64 FROM numbers(10000000) SETTINGS max_threads = 1"))
+	if !errors.As(err, &e) || e.Code != 395 {
+		t.Errorf("amid the result: got %v", err)
+	}
+
+	// A proxy without a server behind it is no server that says no.
+	proxy.Director = func(r *http.Request) { r.URL.Scheme, r.URL.Host = "http", "127.0.0.1:1" }
+	if err := c.Ping(t.Context()); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("no server behind the proxy: %v", err)
 	}
 }
 
