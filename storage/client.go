@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/url"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -84,26 +84,21 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 }
 
 func parseDSN(dsn string) (*clickhouse.Options, error) {
-	const want = "cannot parse the ClickHouse DSN: want http://, https:// or clickhouse://user:password@host:port/database"
-	u, err := url.Parse(dsn)
-	if err != nil { // it quotes the DSN, which has the password
-		return nil, errors.New(want)
-	}
-	switch u.Scheme {
+	// No error quotes the DSN, which has the password.
+	errDSN := errors.New("cannot parse the ClickHouse DSN: want http://, https:// or clickhouse://user:password@host:port/database")
+	scheme, _, _ := strings.Cut(dsn, "://")
+	switch base, params, _ := strings.Cut(dsn, "?"); scheme {
 	case "https":
-		params := u.Query()
-		if !params.Has("secure") {
-			params.Set("secure", "true")
-			u.RawQuery = params.Encode()
+		if !strings.Contains("&"+params, "&secure=") {
+			dsn = base + "?secure=true&" + params
 		}
 	case "http", "clickhouse":
 	default:
-		return nil, errors.New(want)
+		return nil, errDSN
 	}
-	opts, err := clickhouse.ParseDSN(u.String())
+	opts, err := clickhouse.ParseDSN(dsn)
 	if err != nil {
-		u.User = nil
-		return nil, fmt.Errorf("cannot parse the ClickHouse DSN %s: %w", u, err)
+		return nil, errDSN
 	}
 	for _, addr := range opts.Addr {
 		if _, _, err := net.SplitHostPort(addr); err != nil {
