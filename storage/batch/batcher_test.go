@@ -278,8 +278,8 @@ func TestPanicInAddFailsTheBatchAndNoOther(t *testing.T) {
 		if got := sink.stored(); len(got) != 1 || got[3] != 1 {
 			t.Errorf("stored %v", got)
 		}
-		if b.pending != 0 {
-			t.Errorf("%d bytes pending", b.pending)
+		if n := testutil.ToFloat64(b.metrics.pending); n != 0 {
+			t.Errorf("%v bytes pending", n)
 		}
 	})
 }

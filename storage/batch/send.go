@@ -11,7 +11,7 @@ import (
 	"github.com/watchfire/watchfire/storage"
 )
 
-// send inserts a closed batch, tells its writers, gives its slot back, and
+// send inserts a closed batch, gives its slot back, tells its writers, and
 // returns how many rows are not stored.
 func (b *Batcher[C]) send(ctx context.Context, batch *rows[C]) int {
 	began := time.Now()
@@ -44,15 +44,19 @@ func (b *Batcher[C]) send(ctx context.Context, batch *rows[C]) int {
 		b.log.Error("batch not stored", "rows", n, "reason", reason, "token", block.Token, "err", err)
 		err = &InsertError{Table: b.table, Rows: n, Permanent: permanent, Err: err}
 	}
+	b.release(batch.size, took)
 	batch.commit.finish(err)
+	return lost
+}
 
+// release gives a slot and the memory of its batch back.
+func (b *Batcher[C]) release(size int, took time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.inserts--
 	b.restTill = time.Now().Add(rest(took, b.cfg.Duty))
-	b.releaseLocked(batch.size)
+	b.releaseLocked(size)
 	b.signal()
-	return lost
 }
 
 // rest is how long to pause after an insert so that inserting takes the share
