@@ -66,7 +66,7 @@ func (l Limits) Validate() error {
 		{"max_span_events", l.MaxSpanEvents},
 	} {
 		if f.value < 0 {
-			errs = append(errs, fmt.Errorf("limits.%s: %d is negative: use 0 for no limit", f.name, f.value))
+			errs = append(errs, fmt.Errorf("%s: %d is negative: use 0 for no limit", f.name, f.value))
 		}
 	}
 	return errors.Join(errs...)

@@ -32,13 +32,13 @@ type Config struct {
 func (c Config) Validate() error {
 	var errs []error
 	if c.Name == "" {
-		errs = append(errs, errors.New("files: a set has no name"))
+		errs = append(errs, errors.New("name: is empty: a set of files needs one"))
 	}
 	if err := embed.Check(embed.Options{
 		Name: c.Name, Factory: filelogreceiver.NewFactory(), Settings: c.settings(0),
 		Logs: func(context.Context, plog.Logs) error { return nil },
 	}); err != nil {
-		errs = append(errs, fmt.Errorf("files %q: %w", c.Name, err))
+		errs = append(errs, fmt.Errorf("%q: %w", c.Name, err))
 	}
 	return errors.Join(errs...)
 }

@@ -184,7 +184,7 @@ func TestServiceOf(t *testing.T) {
 
 func TestConfigErrors(t *testing.T) {
 	for config, want := range map[string]string{
-		"{include: [a]}":                            "files: a set has no name",
+		"{include: [a]}":                            "name: is empty",
 		"{name: a}":                                 "include",
 		"{name: a, include: [a], includ: [b]}":      "includ",
 		"{name: a, include: [a], start_at: middle}": "start_at",

@@ -76,7 +76,7 @@ func DefaultConfig() Config {
 func (c Config) Validate() error {
 	var errs []error
 	if c.Tenant == "" {
-		errs = append(errs, errors.New("host.tenant: is empty: use default"))
+		errs = append(errs, errors.New("tenant: is empty: use default"))
 	}
 	switch c.Metrics.Names {
 	case NamesOTel:
@@ -84,23 +84,23 @@ func (c Config) Validate() error {
 			Factory: hostmetricsreceiver.NewFactory(), Settings: c.Metrics.settings(),
 			Metrics: func(context.Context, pmetric.Metrics) error { return nil },
 		}); err != nil {
-			errs = append(errs, fmt.Errorf("host.metrics.scrapers: %w", err))
+			errs = append(errs, fmt.Errorf("metrics.scrapers: %w", err))
 		}
 	case NamesNodeExporter, NamesNone:
 	default:
-		errs = append(errs, fmt.Errorf("host.metrics.names: %q is unknown: use otel, node_exporter or none", c.Metrics.Names))
+		errs = append(errs, fmt.Errorf("metrics.names: %q is unknown: use otel, node_exporter or none", c.Metrics.Names))
 	}
 	if c.Metrics.Interval < time.Second {
-		errs = append(errs, fmt.Errorf("host.metrics.interval: %v is too short: use 1s or more", c.Metrics.Interval))
+		errs = append(errs, fmt.Errorf("metrics.interval: %v is too short: use 1s or more", c.Metrics.Interval))
 	}
 	switch c.Logs.Source {
 	case LogsAuto, LogsFiles:
 		if len(c.Logs.Include) == 0 {
-			errs = append(errs, fmt.Errorf("host.logs.include: is empty: name files, or set host.logs.source to journal or none"))
+			errs = append(errs, fmt.Errorf("logs.include: is empty: name files, or set collector.host.logs.source to journal or none"))
 		}
 	case LogsJournal, LogsNone:
 	default:
-		errs = append(errs, fmt.Errorf("host.logs.source: %q is unknown: use auto, journal, files or none", c.Logs.Source))
+		errs = append(errs, fmt.Errorf("logs.source: %q is unknown: use auto, journal, files or none", c.Logs.Source))
 	}
 	return errors.Join(errs...)
 }

@@ -203,14 +203,14 @@ func TestConfigErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := c.Validate()
-	for _, want := range []string{"host.tenant: is empty", `host.metrics.names: "both" is unknown: use otel, node_exporter or none`, "host.metrics.interval: 1ms is too short", `host.logs.source: "syslog" is unknown`} {
+	for _, want := range []string{"tenant: is empty", `metrics.names: "both" is unknown: use otel, node_exporter or none`, "metrics.interval: 1ms is too short", `logs.source: "syslog" is unknown`} {
 		if got == nil || !strings.Contains(got.Error(), want) {
 			t.Errorf("%v lacks %s", got, want)
 		}
 	}
 	c = DefaultConfig()
 	c.Metrics.Scrapers = map[string]any{"cpus": nil}
-	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "host.metrics.scrapers: cannot read the settings of receiver host_metrics: '' invalid scraper key: cpus") {
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "metrics.scrapers: cannot read the settings of receiver host_metrics: '' invalid scraper key: cpus") {
 		t.Error(err)
 	}
 }

@@ -35,10 +35,10 @@ func DefaultConfig() Config {
 func (c Config) Validate() error {
 	var errs []error
 	if c.Delta.MaxSeries < 0 {
-		errs = append(errs, fmt.Errorf("otlp.delta.max_series: %d is negative: use 0 to refuse delta points", c.Delta.MaxSeries))
+		errs = append(errs, fmt.Errorf("delta.max_series: %d is negative: use 0 to refuse delta points", c.Delta.MaxSeries))
 	}
 	if c.Delta.MaxIdle <= 0 {
-		errs = append(errs, fmt.Errorf("otlp.delta.max_idle: %v is not positive: use a duration such as 1h", c.Delta.MaxIdle))
+		errs = append(errs, fmt.Errorf("delta.max_idle: %v is not positive: use a duration such as 1h", c.Delta.MaxIdle))
 	}
 	return errors.Join(errs...)
 }

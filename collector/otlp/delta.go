@@ -62,7 +62,7 @@ func newDeltas(cfg DeltaConfig, reg prometheus.Registerer, now func() time.Time)
 		}),
 		lost: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "watchfire_collector_otlp_delta_series_lost_total",
-			Help: "Sums of delta series forgotten because no point came for otlp.delta.max_idle; a later point is a counter reset.",
+			Help: "Sums of delta series forgotten because no point came for collector.otlp.delta.max_idle; a later point is a counter reset.",
 		}),
 		tracked: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "watchfire_collector_otlp_delta_series",
@@ -185,7 +185,7 @@ func (t *tenantDeltas) stream(ls labels.Labels, at, start int64) (_ *stream, fre
 	s := t.streams[id]
 	switch {
 	case s == nil && len(t.streams) >= t.d.cfg.MaxSeries:
-		return nil, false, problem{reasonDeltaFull, collector.Excess("delta series of the tenant", len(t.streams)+1, "otlp.delta.max_series", t.d.cfg.MaxSeries)}
+		return nil, false, problem{reasonDeltaFull, collector.Excess("delta series of the tenant", len(t.streams)+1, "collector.otlp.delta.max_series", t.d.cfg.MaxSeries)}
 	case s == nil:
 		s = &stream{start: startOf(at, start), last: at - 1}
 		t.streams[id] = s

@@ -45,7 +45,7 @@ func TestDeltaSums(t *testing.T) {
 	}
 	write("b", "x", 3000, 4000, 1) // another tenant's
 	write("a", "y", 0, 4000, 1)
-	if got := write("a", "z", 0, 4000, 1); got != "1 rejected (too_many_delta_series): delta series of the tenant: 3 exceeds the limit otlp.delta.max_series of 2" {
+	if got := write("a", "z", 0, 4000, 1); got != "1 rejected (too_many_delta_series): delta series of the tenant: 3 exceeds the limit collector.otlp.delta.max_series of 2" {
 		t.Error(got)
 	}
 	now = now.Add(2 * time.Hour)
