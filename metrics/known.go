@@ -125,6 +125,9 @@ func (s *knownShard) victimLocked() int {
 	return best
 }
 
+// capacity is how many series can be known.
+func (k *knownSeries) capacity() int { return len(k.shards) * k.shards[0].most }
+
 // len is the number of known series.
 func (k *knownSeries) len() (n int) {
 	for i := range k.shards {

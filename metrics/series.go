@@ -41,8 +41,8 @@ func (s *series) settle() bool {
 	if len(s.hists) > 1 {
 		slices.SortStableFunc(s.hists, func(a, b telemetry.HistogramSample) int { return cmp.Compare(a.T, b.T) })
 		s.hists = slices.CompactFunc(s.hists, func(a, b telemetry.HistogramSample) bool { return a.T == b.T })
-		settleHints(s.hists)
 	}
+	settleHints(s.hists)
 	return len(s.runs) > 0 || len(s.hists) > 0
 }
 

@@ -244,3 +244,16 @@ func TestConfigValidate(t *testing.T) {
 	}
 	require.True(t, errors.Unwrap(err) == nil)
 }
+
+func TestWarm(t *testing.T) {
+	tenant, now := enginetest.Tenant(t), time.Now().UnixMilli()
+	ls := labels.FromStrings("__name__", "m")
+	write(t, tenant, floats(ls, now, time.Second, 1), floats(labels.FromStrings("__name__", "old"), now-3*msPerDay, time.Second, 1))
+	w := NewWriter(testConfig(), enginetest.Client(t), WriterOptions{})
+	require.NoError(t, w.Warm(t.Context(), enginetest.Client(t)))
+	require.Equal(t, 1, w.active.count(tenant, dayAt(now)))
+	p := w.begin(tenant)
+	defer w.end(p)
+	p.add(floats(ls, now+1, time.Second, 1), func(r *rejection, _ int) { t.Error(r) })
+	require.Empty(t, p.fresh, "known already")
+}
