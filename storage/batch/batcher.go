@@ -30,19 +30,18 @@ type Sink interface {
 // Batcher gathers the rows of one table. Its methods are safe for concurrent
 // use. Nothing is inserted before Run runs.
 type Batcher[C Columns] struct {
-	cfg        Config
-	table      string
-	newColumns func() C
-	sink       Sink
-	log        *slog.Logger
-	metrics    metrics
-	wake       chan struct{} // holds one token when next is worth asking again
+	cfg     Config
+	table   string
+	sink    Sink
+	log     *slog.Logger
+	metrics metrics
+	columns sync.Pool     // of empty C; the collector takes what an idle table had
+	wake    chan struct{} // holds one token when next is worth asking again
 
 	mu       sync.Mutex
 	closed   bool
-	open     *rows[C]   // takes rows; nil or not empty, except within Add
-	full     []*rows[C] // closed batches that wait for a slot, oldest first
-	free     []C
+	open     *rows[C]      // takes rows; nil or not empty, except within Add
+	full     []*rows[C]    // closed batches that wait for a slot, oldest first
 	pending  int           // bytes in open, full and being inserted
 	inserts  int           // slots in use
 	restTill time.Time     // until then Duty holds small batches back
@@ -61,14 +60,14 @@ type rows[C Columns] struct {
 // needs Run to insert them. A nil reg registers no metrics.
 func New[C Columns](cfg Config, table string, newColumns func() C, sink Sink, reg prometheus.Registerer, log *slog.Logger) *Batcher[C] {
 	return &Batcher[C]{
-		cfg:        cfg,
-		table:      table,
-		newColumns: newColumns,
-		sink:       sink,
-		log:        log.With("table", table),
-		metrics:    newMetrics(reg, table),
-		wake:       make(chan struct{}, 1),
-		space:      make(chan struct{}),
+		cfg:     cfg,
+		table:   table,
+		sink:    sink,
+		log:     log.With("table", table),
+		metrics: newMetrics(reg, table),
+		columns: sync.Pool{New: func() any { return newColumns() }},
+		wake:    make(chan struct{}, 1),
+		space:   make(chan struct{}),
 	}
 }
 
@@ -129,7 +128,7 @@ func (b *Batcher[C]) waitForSpaceLocked(ctx context.Context) error {
 
 func (b *Batcher[C]) addLocked(add func(C)) Ticket {
 	if b.open == nil {
-		b.open = &rows[C]{cols: b.columnsLocked(), commit: newCommit()}
+		b.open = &rows[C]{cols: b.columns.Get().(C), commit: newCommit()}
 	}
 	o := b.open
 	before, ok := o.cols.Rows(), false
@@ -145,7 +144,7 @@ func (b *Batcher[C]) addLocked(add func(C)) Ticket {
 	if after == before {
 		if after == 0 {
 			b.open = nil
-			b.reuseLocked(o.cols)
+			b.reuse(o.cols)
 		}
 		return Ticket{}
 	}
@@ -176,22 +175,10 @@ func (b *Batcher[C]) abandonOpenLocked() {
 	b.releaseLocked(o.size)
 }
 
-// columnsLocked takes empty columns from the free list or makes new ones.
-func (b *Batcher[C]) columnsLocked() C {
-	n := len(b.free)
-	if n == 0 {
-		return b.newColumns()
-	}
-	c := b.free[n-1]
-	b.free = b.free[:n-1]
-	return c
-}
-
-func (b *Batcher[C]) reuseLocked(c C) {
-	if len(b.free) <= b.cfg.Slots {
-		c.Reset()
-		b.free = append(b.free, c)
-	}
+// reuse keeps the columns' memory for later batches.
+func (b *Batcher[C]) reuse(c C) {
+	c.Reset()
+	b.columns.Put(c)
 }
 
 func (b *Batcher[C]) pendLocked(bytes int) {

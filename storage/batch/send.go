@@ -21,9 +21,7 @@ func (b *Batcher[C]) send(ctx context.Context, batch *rows[C]) int {
 	permanent := err != nil
 	if err == nil {
 		// The block is a copy: the columns can take rows while it is inserted.
-		b.mu.Lock()
-		b.reuseLocked(batch.cols)
-		b.mu.Unlock()
+		b.reuse(batch.cols)
 		err = b.insert(ctx, block)
 		reason = "unavailable"
 		if permanent = isPermanent(err); permanent {
