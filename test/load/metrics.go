@@ -7,7 +7,6 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"github.com/golang/snappy"
 	"github.com/prometheus/prometheus/prompb"
 )
 
@@ -46,6 +45,16 @@ var families = []family{
 	{"process_resident_memory_bytes", "process", 9, false, 2e8},
 }
 
+// Hosts is how many hosts NewMetrics makes for n series; each has one series
+// of node_load1.
+func Hosts(n int) int {
+	each := 0
+	for _, f := range families {
+		each += f.count
+	}
+	return (n + each - 1) / each
+}
+
 // NewMetrics makes at least n series.
 func NewMetrics(seed uint64, n int) *Metrics {
 	m := &Metrics{rng: rand.New(rand.NewPCG(seed, 1))}
@@ -81,41 +90,23 @@ func labelValue(f family, i int) string {
 // Len is the number of series.
 func (m *Metrics) Len() int { return len(m.series) }
 
-// Step moves every series on and hands out remote-write 1.0 bodies, snappy
-// compressed, of at most size samples at time t (Unix milliseconds). A body is
-// valid until the next.
+// Step is Steps for one time.
 func (m *Metrics) Step(t int64, size int, send func(body []byte, samples int) error) error {
-	var req prompb.WriteRequest
-	var raw, packed []byte
-	flush := func() error {
-		n := len(req.Timeseries)
-		if n == 0 {
-			return nil
-		}
-		if s := req.Size(); cap(raw) < s {
-			raw = make([]byte, s)
-		}
-		k, err := req.MarshalTo(raw[:cap(raw)])
-		if err != nil {
+	return m.Steps([]int64{t}, size, send)
+}
+
+// Steps moves every series on, once for each of times (Unix milliseconds), and
+// hands out remote-write 1.0 bodies, snappy compressed, of at most size samples
+// unless times are more. A body is valid until the next.
+func (m *Metrics) Steps(times []int64, size int, send func(body []byte, samples int) error) error {
+	e := encoder{size: size, send: send}
+	for i := range m.series {
+		next := func() float64 { m.advance(i); return m.values[i] }
+		if err := e.add(m.series[i].labels, times, next); err != nil {
 			return err
 		}
-		packed = snappy.Encode(packed[:cap(packed)], raw[:k])
-		req.Timeseries = req.Timeseries[:0]
-		return send(packed, n)
 	}
-	for i := range m.series {
-		s := &m.series[i]
-		m.advance(i)
-		req.Timeseries = append(req.Timeseries, prompb.TimeSeries{
-			Labels: s.labels, Samples: []prompb.Sample{{Timestamp: t, Value: m.values[i]}},
-		})
-		if len(req.Timeseries) >= size {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-	}
-	return flush()
+	return e.flush()
 }
 
 // advance moves one value: counters by whole steps or not at all, gauges by a
