@@ -69,7 +69,7 @@ func newFound(series []foundSeries) *found {
 
 // readSamples reads floats and histograms side by side.
 func (s *Store) readSamples(ctx context.Context, sel selection, f *found, out []*series) error {
-	where := sel.rowsWhere(f)
+	where := sel.rowsWhere(f) + " SETTINGS " + sel.settings(f)
 	kinds := f.kinds()
 	var (
 		g     errgroup.Group
@@ -101,7 +101,7 @@ func (s *Store) readFloats(ctx context.Context, where string, withStart bool, f 
 		result = append(result, proto.ResultColumn{Name: "start", Data: &starts})
 	}
 	_, err := s.client.Select(ctx, wstorage.Select{
-		SQL:    fmt.Sprintf("SELECT %s FROM %s WHERE %s SETTINGS distributed_product_mode = 'local'", columns, samplesTable.Name, where),
+		SQL:    fmt.Sprintf("SELECT %s FROM %s WHERE %s", columns, samplesTable.Name, where),
 		Result: result,
 		OnBlock: func(n int) error {
 			if err := s.count(total, n); err != nil {
@@ -158,7 +158,7 @@ func (s *Store) readHistograms(ctx context.Context, where string, f *found, out 
 		result = append(result, proto.ResultColumn{Name: c.name, Data: c.data})
 	}
 	_, err := s.client.Select(ctx, wstorage.Select{
-		SQL:    fmt.Sprintf("SELECT %s FROM %s WHERE %s SETTINGS distributed_product_mode = 'local'", columns, histogramsTable.Name, where),
+		SQL:    fmt.Sprintf("SELECT %s FROM %s WHERE %s", columns, histogramsTable.Name, where),
 		Result: result,
 		OnBlock: func(n int) error {
 			if err := s.count(total, n); err != nil {
