@@ -74,7 +74,7 @@ func New(o Options) (*Service, error) {
 		return nil, err
 	}
 	s.engine = eval.New(eval.Options{
-		Config: o.Config.Evaluation, Query: o.Query, Store: recordStore{o.Records}, Watermark: o.Watermark,
+		Config: o.Config.Evaluation, Query: o.Query, Store: &recordStore{db: o.Records}, Watermark: o.Watermark,
 		Lease: &recordLease{db: o.Records, holder: o.Holder}, Sink: o.Sink, Notifier: teller{s.notifier}, History: s.history,
 		ExternalURL: o.ExternalURL, OnLead: s.onLead, Logger: o.Logger, Registerer: o.Registerer,
 	})
@@ -113,6 +113,11 @@ func (s *Service) Reload() error {
 	groups, problems := s.o.Config.load(s.o.LogQL)
 	if err := problems.Err(); err != nil {
 		return err
+	}
+	for _, tenant := range s.engine.Tenants() {
+		if _, ok := groups[tenant]; !ok {
+			s.engine.SetRules(tenant, nil)
+		}
 	}
 	for tenant, gs := range groups {
 		s.engine.SetRules(tenant, gs)

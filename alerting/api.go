@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -43,12 +44,14 @@ func (s *Service) RegisterPrometheus(mux *server.Mux, folder string) {
 }
 
 func writeJSON(w http.ResponseWriter, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // reasons compare with < and >
+	if err := enc.Encode(v); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(b) // a client that left misses nothing
+	_, _ = w.Write(b.Bytes()) // a client that left misses nothing
 	return nil
 }
 

@@ -21,51 +21,6 @@ const (
 	historyName  = "alerting.history/"
 )
 
-// recordStore keeps the state of groups in records.
-type recordStore struct{ db *records.DB }
-
-// Load implements eval.Store.
-func (s recordStore) Load(ctx context.Context, tenant, group string) ([]byte, int64, error) {
-	d, err := s.db.Get(ctx, records.Key{Tenant: tenant, Kind: groupKind, ID: group})
-	if errors.Is(err, records.ErrNotFound) {
-		return nil, 0, nil
-	}
-	return d.Value, d.Version, err
-}
-
-// Save implements eval.Store: the lease of the token must be held.
-func (s recordStore) Save(ctx context.Context, tenant, group string, data []byte, version, token int64) (next int64, err error) {
-	err = s.db.Update(ctx, func(tx *records.Tx) error {
-		if err := tx.Fence(ctx, records.Lease{Name: leaseName, Token: token}); err != nil {
-			return err
-		}
-		next, err = tx.Put(ctx, records.Key{Tenant: tenant, Kind: groupKind, ID: group}, json.RawMessage(data), version)
-		return err
-	})
-	if errors.Is(err, records.ErrLost) || errors.Is(err, records.ErrConflict) {
-		return 0, fmt.Errorf("%w: %w", eval.ErrConflict, err)
-	}
-	return next, err
-}
-
-// Groups implements eval.Store.
-func (s recordStore) Groups(ctx context.Context, tenant string) (ids []string, err error) {
-	docs, err := s.db.List(ctx, records.Query{Tenant: tenant, Kind: groupKind})
-	for _, d := range docs {
-		ids = append(ids, d.ID)
-	}
-	return ids, err
-}
-
-// Delete implements eval.Store.
-func (s recordStore) Delete(ctx context.Context, tenant, group string) error {
-	err := s.db.Delete(ctx, records.Key{Tenant: tenant, Kind: groupKind, ID: group}, records.Any)
-	if errors.Is(err, records.ErrNotFound) {
-		return nil
-	}
-	return err
-}
-
 // recordLease elects the evaluator among the replicas that share records.
 type recordLease struct {
 	db     *records.DB

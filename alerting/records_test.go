@@ -1,7 +1,10 @@
 package alerting
 
 import (
-	"encoding/json"
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,7 +31,7 @@ func TestRecordStore(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, held)
 
-	s := recordStore{db}
+	s := &recordStore{db: db}
 	data, version, err := s.Load(ctx, "t", "file;group")
 	require.NoError(t, err)
 	require.Nil(t, data)
@@ -88,18 +91,67 @@ func TestRecordSnapshots(t *testing.T) {
 	require.Equal(t, []byte{0, 255}, data)
 }
 
-// One save is what each group costs on each of its slots besides the queries.
+// Many groups at once: each gets its own answer.
+func TestRecordStoreTogether(t *testing.T) {
+	db := recordstest.Open(t, recordstest.SQLite(t))
+	l := &recordLease{db: db, holder: "a"}
+	token, _, err := l.Acquire(t.Context(), time.Minute)
+	require.NoError(t, err)
+	s := &recordStore{db: db}
+	var wg sync.WaitGroup
+	versions, errs := make([]int64, 100), make([]error, 100)
+	for i := range versions {
+		wg.Go(func() {
+			version, tk := int64(0), token
+			switch i {
+			case 7:
+				version = 99
+			case 8:
+				tk--
+			}
+			versions[i], errs[i] = s.Save(t.Context(), "t", fmt.Sprint(i), []byte(`{}`), version, tk)
+		})
+	}
+	wg.Wait()
+	for i := range errs {
+		if i == 7 || i == 8 {
+			require.ErrorIs(t, errs[i], eval.ErrConflict)
+			continue
+		}
+		require.NoError(t, errs[i])
+		_, v, err := s.Load(t.Context(), "t", fmt.Sprint(i))
+		require.NoError(t, err)
+		require.Equal(t, v, versions[i])
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 { // whoever gives up holds nobody up
+		s.Save(gone, "t", "gone", []byte(`{}`), 0, token) //nolint:errcheck // it may be saved or not
+	}
+	_, err = s.Save(t.Context(), "t", "after", []byte(`{}`), 0, token)
+	require.NoError(t, err)
+	tenants, err := s.Tenants(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"t"}, tenants)
+}
+
+// A save is what each group costs on each of its slots besides the queries;
+// 64 groups end at the same time.
 func BenchmarkRecordStoreSave(b *testing.B) {
 	db := recordstest.Open(b, recordstest.SQLite(b))
 	l := &recordLease{db: db, holder: "a"}
 	token, _, err := l.Acquire(b.Context(), time.Hour)
 	require.NoError(b, err)
-	s := recordStore{db}
-	var v int64
-	data, _ := json.Marshal(map[string]int64{"slot": 1_700_000_000_000})
-	for b.Loop() {
-		if v, err = s.Save(b.Context(), "t", "group", data, v, token); err != nil {
-			b.Fatal(err)
+	s := &recordStore{db: db}
+	b.SetParallelism(32)
+	var n atomic.Int64
+	b.RunParallel(func(pb *testing.PB) {
+		group, v := fmt.Sprint(n.Add(1)), int64(0)
+		var err error
+		for pb.Next() {
+			if v, err = s.Save(b.Context(), "t", group, []byte(`{"slot":1700000000000}`), v, token); err != nil {
+				b.Error(err)
+			}
 		}
-	}
+	})
 }

@@ -16,6 +16,7 @@ type Config struct {
 	Concurrency       int            `yaml:"concurrency"`        // queries at once
 	SlowAfter         model.Duration `yaml:"slow_after"`         // a rule whose queries took this long runs in the slow lane
 	SlowConcurrency   int            `yaml:"slow_concurrency"`   // queries at once in the slow lane, apart from concurrency
+	MaxSeries         int            `yaml:"max_series"`         // that one query of a rule may give
 	WatermarkWait     model.Duration `yaml:"watermark_wait"`     // how long late data are waited for
 	ResendDelay       model.Duration `yaml:"resend_delay"`       // between notifications of an alert that did not change
 	ResolvedRetention model.Duration `yaml:"resolved_retention"` // how long the end of an alert is sent again
@@ -28,7 +29,7 @@ func DefaultConfig() Config {
 	s := model.Duration(time.Second)
 	return Config{
 		Interval: 15 * s, QueryTimeout: 30 * s,
-		Concurrency: max(4, 2*runtime.GOMAXPROCS(0)), SlowAfter: 2 * s, SlowConcurrency: 2,
+		Concurrency: max(4, 2*runtime.GOMAXPROCS(0)), SlowAfter: 2 * s, SlowConcurrency: 2, MaxSeries: 200_000,
 		WatermarkWait: 10 * s, ResendDelay: 60 * s, ResolvedRetention: 900 * s,
 		OutageTolerance: 3600 * s, LeaseTTL: 15 * s,
 	}
@@ -56,6 +57,9 @@ func (c Config) Validate() error {
 	}
 	if c.Concurrency < 1 {
 		errs = append(errs, fmt.Errorf("concurrency: %d must be at least 1", c.Concurrency))
+	}
+	if c.MaxSeries < 1 {
+		errs = append(errs, fmt.Errorf("max_series: %d must be at least 1", c.MaxSeries))
 	}
 	if c.SlowConcurrency < 1 {
 		errs = append(errs, fmt.Errorf("slow_concurrency: %d must be at least 1", c.SlowConcurrency))

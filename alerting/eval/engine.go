@@ -108,17 +108,25 @@ func (e *Engine) SetRules(tenant string, groups []*rules.Group) {
 func (e *Engine) Run(ctx context.Context) error {
 	ttl := time.Duration(e.cfg.LeaseTTL)
 	for ctx.Err() == nil {
-		token, held, err := e.o.Lease.Acquire(ctx, ttl)
+		asked := time.Now()
+		token, held, err := e.acquire(ctx, ttl)
 		if err != nil && ctx.Err() == nil {
 			e.log.Warn("the lease for evaluating rules cannot be asked for", "error", err)
 		}
 		if err == nil && held {
-			e.lead(ctx, token, ttl)
+			e.lead(ctx, token, asked.Add(ttl), ttl)
 			continue
 		}
 		pause(ctx, ttl/3)
 	}
 	return nil
+}
+
+// acquire asks for the lease, and not for longer than it may take.
+func (e *Engine) acquire(ctx context.Context, ttl time.Duration) (int64, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, ttl/3)
+	defer cancel()
+	return e.o.Lease.Acquire(ctx, ttl)
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -130,8 +138,9 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// lead evaluates until the lease is lost or ctx ends.
-func (e *Engine) lead(ctx context.Context, token int64, ttl time.Duration) {
+// lead evaluates until the lease is lost or ctx ends; until is when the lease
+// expires unless it is renewed.
+func (e *Engine) lead(ctx context.Context, token int64, until time.Time, ttl time.Duration) {
 	e.m.leader.Set(1)
 	e.onLead(true)
 	work, cancel := context.WithCancel(ctx)
@@ -141,17 +150,17 @@ func (e *Engine) lead(ctx context.Context, token int64, ttl time.Duration) {
 
 	renew := time.NewTicker(ttl / 3)
 	defer renew.Stop()
-	until := time.Now().Add(ttl)
 	for lost := false; !lost && ctx.Err() == nil; {
 		select {
 		case <-ctx.Done():
 		case <-e.changed:
 			e.reconcile(work, token, &wg)
 		case <-renew.C:
-			t, held, err := e.o.Lease.Acquire(ctx, ttl)
+			asked := time.Now()
+			t, held, err := e.acquire(ctx, ttl)
 			switch {
 			case err == nil && held && t == token:
-				until = time.Now().Add(ttl)
+				until = asked.Add(ttl)
 			case err == nil, time.Until(until) < ttl/3:
 				lost = true
 				e.log.Warn("the lease for evaluating rules is lost", "error", err)
@@ -191,7 +200,12 @@ func (e *Engine) endForgotten(ctx context.Context, token int64) {
 		}
 	}
 	e.mu.Unlock()
-	for tenant, keys := range want {
+	tenants, err := e.o.Store.Tenants(ctx)
+	if err != nil {
+		e.log.Warn("the tenants with stored alerts cannot be listed", "error", err)
+	}
+	for _, tenant := range tenants {
+		keys := want[tenant]
 		stored, err := e.o.Store.Groups(ctx, tenant)
 		if err != nil {
 			e.log.Warn("the stored alerts cannot be listed", "tenant", tenant, "error", err)

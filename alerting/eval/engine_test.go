@@ -399,8 +399,7 @@ func TestEngineRemovedWhileStopped(t *testing.T) {
 		stop()
 		w.news()
 		e = w.engine(nil)
-		e.SetRules("t", nil)
-		defer run(t, e)()
+		defer run(t, e)() // the tenant has no rules any more
 		time.Sleep(time.Second)
 		require.Equal(t, []string{"critical resolved"}, w.news())
 	})
@@ -518,7 +517,11 @@ func TestEngineRuleErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		e := w.engine(func(o *Options) {
-			o.Query = func(context.Context, string, rules.Language, string, time.Time) (promql.Vector, error) {
+			o.Config.MaxSeries = 2
+			o.Query = func(_ context.Context, _ string, _ rules.Language, expr string, _ time.Time) (promql.Vector, error) {
+				if expr == "many" {
+					return make(promql.Vector, 3), nil
+				}
 				return promql.Vector{
 					{Metric: labels.FromStrings("__name__", "m", "host", "a"), F: 1},
 					{Metric: labels.FromStrings("__name__", "m", "host", "b"), F: 1},
@@ -528,6 +531,7 @@ func TestEngineRuleErrors(t *testing.T) {
 		e.SetRules("t", groups(t, `
 groups:
   - {name: limited, limit: 1, rules: [{alert: A, expr: m}, {record: r, expr: m}]}
+  - {name: many, rules: [{alert: A, expr: many}]}
   - {name: duplicate, rules: [{alert: A, expr: m, labels: {host: x}}, {record: r, expr: m, labels: {host: x}}]}
 `))
 		defer run(t, e)()
@@ -535,8 +539,9 @@ groups:
 		gs := e.Groups("t")
 		require.EqualError(t, gs[0].Rules[0].Error, "exceeded limit of 1 with 2 alerts")
 		require.EqualError(t, gs[0].Rules[1].Error, "exceeded limit of 1 with 2 series")
-		require.ErrorIs(t, gs[1].Rules[0].Error, errDuplicateAlert)
-		require.ErrorIs(t, gs[1].Rules[1].Error, errDuplicateRecord)
+		require.ErrorContains(t, gs[1].Rules[0].Error, "3 series, more than alerting.evaluation.max_series (2)")
+		require.ErrorIs(t, gs[2].Rules[0].Error, errDuplicateAlert)
+		require.ErrorIs(t, gs[2].Rules[1].Error, errDuplicateRecord)
 	})
 }
 
@@ -564,7 +569,7 @@ func TestConfigValidate(t *testing.T) {
 	require.NoError(t, DefaultConfig().Validate())
 	err := Config{WatermarkWait: -1}.Validate()
 	for _, key := range []string{"interval", "query_timeout", "slow_after", "resend_delay", "resolved_retention",
-		"outage_tolerance", "lease_ttl", "watermark_wait", "concurrency", "slow_concurrency"} {
+		"outage_tolerance", "lease_ttl", "watermark_wait", "max_series", "concurrency", "slow_concurrency"} {
 		require.ErrorContains(t, err, key)
 	}
 }

@@ -112,6 +112,9 @@ func (g *group) ask(ctx context.Context, lang rules.Language, expr string, at ti
 	if err != nil {
 		return nil, fmt.Errorf("query failed: %w", err)
 	}
+	if max := g.e.cfg.MaxSeries; len(v) > max {
+		return nil, fmt.Errorf("query gives %d series, more than alerting.evaluation.max_series (%d)", len(v), max)
+	}
 	return v, nil
 }
 

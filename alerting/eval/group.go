@@ -223,12 +223,17 @@ func (g *group) take(old *group, now int64) {
 	g.out.endRemoved(g, removed, now)
 }
 
+// saveTimeout is how long telling people waits for the store.
+const saveTimeout = 10 * time.Second
+
 // save stores the state as of slot.
 func (g *group) save(ctx context.Context, slot int64) error {
 	b, err := g.encode(slot)
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
+	defer cancel()
 	v, err := g.e.o.Store.Save(ctx, g.tenant, g.key, b, g.version, g.token)
 	if err != nil {
 		return err

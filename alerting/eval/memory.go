@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -43,6 +44,20 @@ func (m *MemoryStore) Save(_ context.Context, tenant, group string, data []byte,
 	m.token = token
 	m.docs[key] = memoryDoc{append([]byte(nil), data...), version + 1}
 	return version + 1, nil
+}
+
+// Tenants implements Store.
+func (m *MemoryStore) Tenants(context.Context) (ts []string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for k := range m.docs {
+		tenant, _, _ := strings.Cut(k, "\xff")
+		if !slices.Contains(ts, tenant) {
+			ts = append(ts, tenant)
+		}
+	}
+	sort.Strings(ts)
+	return ts, nil
 }
 
 // Groups implements Store.

@@ -32,6 +32,8 @@ type Store interface {
 	// the new version. It answers ErrConflict when the version is another, or
 	// when a save with a greater token was made.
 	Save(ctx context.Context, tenant, group string, data []byte, version, token int64) (int64, error)
+	// Tenants lists the tenants that have groups with a state.
+	Tenants(ctx context.Context) ([]string, error)
 	// Groups lists the groups of a tenant that have a state.
 	Groups(ctx context.Context, tenant string) ([]string, error)
 	// Delete removes a group's state; one that is not there is no error.

@@ -95,6 +95,18 @@ func TestPrometheusFile(t *testing.T) {
 	require.NotEqual(t, down.Key, too.Key)
 }
 
+// The example in the documentation is right.
+func TestDocumentedExample(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/rules.md")
+	require.NoError(t, err)
+	_, rest, found := strings.Cut(string(doc), "```yaml\n")
+	require.True(t, found)
+	example, _, _ := strings.Cut(rest, "```")
+	groups, problems := Parse("docs/rules.md", []byte(example), testOptions)
+	require.NoError(t, problems.Err())
+	require.Len(t, groups[0].Rules[0].Levels, 3)
+}
+
 // A broken rule does not take the good ones of its file with it.
 func TestGoodRulesSurvive(t *testing.T) {
 	groups, problems := Parse("x", []byte("groups:\n- name: a\n  rules:\n  - {alert: A, expr: up ==}\n  - {alert: B, expr: up}\n"), testOptions)
