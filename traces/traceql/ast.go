@@ -165,3 +165,43 @@ func walkExpr(e Expr, visit func(Expr)) {
 		walkExpr(e.X, visit)
 	}
 }
+
+// Fields are the fields that the query names, each once, in order.
+func (q *Query) Fields() []Field {
+	var (
+		out  []Field
+		seen = map[Field]bool{}
+	)
+	add := func(f Field) {
+		if !seen[f] {
+			seen[f] = true
+			out = append(out, f)
+		}
+	}
+	visit := func(e Expr) {
+		if f, ok := e.(*FieldRef); ok {
+			add(f.Field)
+		}
+	}
+	var stages func([]Stage)
+	stages = func(ss []Stage) {
+		for _, s := range ss {
+			switch s := s.(type) {
+			case *Filter:
+				walkExpr(s.Expr, visit)
+			case *SpansetOp:
+				stages([]Stage{s.Left, s.Right})
+			case *Pipeline:
+				stages(s.Stages)
+			case *GroupBy:
+				walkExpr(s.Expr, visit)
+			case *Select:
+				for _, f := range s.Fields {
+					add(f)
+				}
+			}
+		}
+	}
+	stages(q.Stages)
+	return out
+}
