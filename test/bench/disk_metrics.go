@@ -22,7 +22,7 @@ func diskMetrics(fs *flag.FlagSet) func(context.Context, *lab) error {
 	fs.IntVar(&f.samples, "samples", 240, "scrapes of node_exporter")
 	fs.DurationVar(&f.interval, "interval", time.Second, "between scrapes")
 	fs.IntVar(&f.scrapes, "push", 10, "scrapes in a push")
-	return f.run
+	return func(ctx context.Context, l *lab) error { return f.run(ctx, l) }
 }
 
 func (f diskMetricsFlags) run(ctx context.Context, l *lab) error {

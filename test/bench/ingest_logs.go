@@ -25,7 +25,7 @@ func ingestLogs(fs *flag.FlagSet) func(context.Context, *lab) error {
 	fs.IntVar(&f.pods, "pods", 10, "streams of each of the ten services")
 	fs.DurationVar(&f.length, "length", time.Hour, "time that the lines span")
 	fs.IntVar(&f.warm, "warm", 5, "warm runs of a search, of which the median is told")
-	return f.run
+	return func(ctx context.Context, l *lab) error { return f.run(ctx, l) }
 }
 
 func (f ingestLogsFlags) run(ctx context.Context, l *lab) error {

@@ -26,7 +26,7 @@ func ingestMetrics(fs *flag.FlagSet) func(context.Context, *lab) error {
 	fs.IntVar(&f.batch, "batch", 2000, "samples in a request")
 	fs.IntVar(&f.senders, "senders", 8, "requests at once")
 	fs.StringVar(&f.only, "only", "", "watchfire or prometheus: only that side")
-	return f.run
+	return func(ctx context.Context, l *lab) error { return f.run(ctx, l) }
 }
 
 // ingested is what one side made of the load.

@@ -26,7 +26,7 @@ func ingestTraces(fs *flag.FlagSet) func(context.Context, *lab) error {
 	fs.IntVar(&f.senders, "senders", 4, "requests at once")
 	fs.IntVar(&f.big, "big", 10, "traces of 1,000 spans among them, which are then asked for")
 	fs.DurationVar(&f.length, "length", time.Hour, "time that the traces span")
-	return f.run
+	return func(ctx context.Context, l *lab) error { return f.run(ctx, l) }
 }
 
 // bigTrace is the spans of the traces that are asked for.

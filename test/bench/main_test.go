@@ -33,3 +33,16 @@ func TestParseJobs(t *testing.T) {
 		}
 	}
 }
+
+// A benchmark must see its flags, which are parsed after prepare.
+func TestFlagsReachTheBenchmark(t *testing.T) {
+	t.Setenv("WATCHFIRE_BIN", "/nonexistent/watchfire")
+	var out strings.Builder
+	err := run(t.Context(), []string{"-dir", t.TempDir(), "ingest-metrics", "-series", "1234"}, &out, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "cannot start Watchfire") {
+		t.Errorf("error %v, want that it cannot start", err)
+	}
+	if !strings.Contains(out.String(), "1234 series") {
+		t.Errorf("the flag was not seen:\n%s", out.String())
+	}
+}

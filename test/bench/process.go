@@ -66,7 +66,7 @@ func (p *process) waitFor(ctx context.Context, url string) (time.Duration, error
 			return 0, fmt.Errorf("%s ended before it was ready: %w\n%s", p.name, p.err, p.log.String())
 		case <-ctx.Done():
 			return 0, fmt.Errorf("%s is not ready: %w\n%s", p.name, ctx.Err(), p.log.String())
-		case <-time.After(5 * time.Millisecond):
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }

@@ -32,7 +32,7 @@ func queries(fs *flag.FlagSet) func(context.Context, *lab) error {
 	fs.Float64Var(&f.worst, "worst", 5, "the ratio that no query may exceed")
 	fs.IntVar(&f.batch, "batch", 5000, "samples in a request of the load")
 	fs.IntVar(&f.senders, "senders", 8, "requests of the load at once")
-	return f.run
+	return func(ctx context.Context, l *lab) error { return f.run(ctx, l) }
 }
 
 // span is a set of series with the same times.

@@ -23,7 +23,7 @@ func start(fs *flag.FlagSet) func(context.Context, *lab) error {
 	fs.IntVar(&f.runs, "runs", 5, "starts")
 	fs.DurationVar(&f.idle, "idle", 30*time.Second, "how long it is left alone before its memory is read")
 	fs.BoolVar(&f.watch, "watch", true, "watch this machine, as it does by default")
-	return f.run
+	return func(ctx context.Context, l *lab) error { return f.run(ctx, l) }
 }
 
 func (f startFlags) run(ctx context.Context, l *lab) error {
