@@ -43,10 +43,23 @@ func (r *reader) parse(src []byte) *yaml.Node {
 	} else if !errors.Is(err, io.EOF) {
 		r.yamlError(err)
 	}
-	if len(doc.Content) == 0 || isNull(doc.Content[0]) {
+	if len(doc.Content) == 0 || isNull(doc.Content[0]) || !r.sound(&doc) {
 		return nil
 	}
 	return doc.Content[0]
+}
+
+// sound refuses what only shows when aliases are followed: anchors that contain
+// themselves, and a small file that stands for a huge one.
+func (r *reader) sound(doc *yaml.Node) bool {
+	var v any
+	err := doc.Decode(&v)
+	var wrongTypes *yaml.TypeError // the readers find these, with their places
+	if err == nil || errors.As(err, &wrongTypes) {
+		return true
+	}
+	r.yamlError(err)
+	return false
 }
 
 // yamlError turns the parser's "yaml: line 3: ..." into a place.
