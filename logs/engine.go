@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/go-kit/log"
 	"github.com/grafana/dskit/user"
 	"github.com/grafana/loki/v3/pkg/logproto"
 	"github.com/grafana/loki/v3/pkg/logql"
@@ -53,9 +54,12 @@ func NewEngine(cfg QueryConfig, store *Store, o EngineOptions) *Engine {
 	if o.Registerer != nil {
 		o.Registerer.MustRegister(e.took)
 	}
-	e.loki = logql.NewEngine(logql.EngineOpts{}, querier{store}, lokiLimits{cfg}, nil)
+	e.loki = logql.NewEngine(logql.EngineOpts{}, querier{store}, lokiLimits{cfg}, nopLogger)
 	return e
 }
+
+// nopLogger keeps Loki's engine quiet: slow queries are logged here.
+var nopLogger = log.NewNopLogger()
 
 // Params are a query of a range, or of one moment when Start equals End and
 // Step is zero.
@@ -105,6 +109,13 @@ func (e *Engine) Exec(ctx context.Context, tenant string, p Params) (logqlmodel.
 }
 
 func (e *Engine) query(ctx context.Context, p logql.Params) (logqlmodel.Result, error) {
+	q, ok, err := e.offload(ctx, p)
+	if err != nil {
+		return logqlmodel.Result{}, err
+	}
+	if ok {
+		return q.Exec(ctx)
+	}
 	return e.loki.Query(p).Exec(ctx)
 }
 

@@ -44,7 +44,7 @@ func binaryFilter(f *log.BinaryLabelFilter, inStream func(string) bool) conditio
 // metadataMatcher compiles name="value" and its like. What a line does not
 // have counts as the empty string.
 func metadataMatcher(m *labels.Matcher, inStream func(string) bool) condition {
-	if inStream(m.Name) || strings.HasPrefix(m.Name, "__") {
+	if inStream(m.Name) || !ownName(m.Name) {
 		return condition{}
 	}
 	values, isSet := matchedSet(m)
@@ -65,6 +65,12 @@ func metadataMatcher(m *labels.Matcher, inStream func(string) bool) condition {
 		return condition{column + " NOT IN " + storage.Strings(values), true}
 	}
 	return condition{column + " IN " + storage.Strings(values), true}
+}
+
+// ownName tells names of structured metadata from those that Loki's pipeline
+// makes: of errors, and of metadata whose name is a label of the stream too.
+func ownName(name string) bool {
+	return !strings.HasPrefix(name, "__") && !strings.HasSuffix(name, "_extracted")
 }
 
 // matchedSet is the set of values that a matcher names, if it is that simple.

@@ -43,7 +43,6 @@ var recordsTable = storage.Table{
 	OrderBy:     "tenant, intDiv(time, 3600000000000), stream, time, ord",
 	Time:        dayOf("time"),
 	ShardBy:     "cityHash64(stream)",
-	Settings:    []string{"non_replicated_deduplication_window = 1000"},
 }
 
 // bodyIndex is the full-text index of the lines.

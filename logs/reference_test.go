@@ -212,10 +212,10 @@ func TestAnswersAreLokis(t *testing.T) {
 	for range 300 {
 		p := Params{Start: epoch, End: epoch.Add(time.Duration(1+r.IntN(1100)) * time.Second), Limit: 1 + r.IntN(800), Forward: r.IntN(2) == 0}
 		p.Query = []string{`{app="a"}`, `{app=~".+"}`, `{app="b",pod=""}`, `{env!="dev",app=~"a|b"}`}[r.IntN(4)] + randomFilters(r)
-		if r.IntN(4) == 0 {
+		if r.IntN(3) == 0 {
 			p.Step = time.Duration(1+r.IntN(200)) * time.Second
-			p.Query = fmt.Sprintf([]string{"sum by (app) (count_over_time(%s [%ds]))", "count_over_time(%s [%ds])", "sum(rate(%s [%ds]))", "sum by (env, user) (bytes_over_time(%s [%ds]))",
-				"bytes_rate(%s [%ds])", "sum without (app) (rate(%s [%ds])) > 0.1", "max by (env) (sum by (app, env) (count_over_time(%s [%ds])))"}[r.IntN(7)], p.Query, 1+r.IntN(300))
+			p.Query = fmt.Sprintf([]string{"sum by (app) (count_over_time(%s [%ds]))", "sum by (level, detected_level, pod) (count_over_time(%s [%ds] offset 20s))", "count_over_time(%s [%ds])", "sum(rate(%s [%ds]))", "sum by (env, user) (bytes_over_time(%s [%ds]))",
+				"bytes_rate(%s [%ds])", "sum without (app) (rate(%s [%ds])) > 0.1", "max by (env) (sum by (app, env) (count_over_time(%s [%ds])))"}[r.IntN(8)], p.Query, 1+r.IntN(300))
 		}
 		want, wantErr := loki.answer(t.Context(), p)
 		got, err := engine.Exec(t.Context(), tenant, p)

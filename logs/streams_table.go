@@ -23,7 +23,6 @@ var streamsTable = storage.Table{
 	OrderBy:     "tenant, day, stream",
 	Time:        "day",
 	ShardBy:     "cityHash64(stream)",
-	Settings:    []string{"non_replicated_deduplication_window = 1000"},
 }
 
 // streamColumns is a batch of rows for streamsTable.

@@ -20,8 +20,7 @@ CREATE TABLE IF NOT EXISTS logs_records_local ON CLUSTER `watchfire`
 )
 ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
 PARTITION BY toMonday(toDate(toUInt16(greatest(0, least(65535, intDiv(time, 86400000000000))))))
-ORDER BY (tenant, intDiv(time, 3600000000000), stream, time, ord)
-SETTINGS non_replicated_deduplication_window = 1000;
+ORDER BY (tenant, intDiv(time, 3600000000000), stream, time, ord);
 
 CREATE TABLE IF NOT EXISTS logs_records ON CLUSTER `watchfire` AS logs_records_local
 ENGINE = Distributed('watchfire', currentDatabase(), logs_records_local, cityHash64(stream));
@@ -35,8 +34,7 @@ CREATE TABLE IF NOT EXISTS logs_streams_local ON CLUSTER `watchfire`
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
 PARTITION BY toMonday(day)
-ORDER BY (tenant, day, stream)
-SETTINGS non_replicated_deduplication_window = 1000;
+ORDER BY (tenant, day, stream);
 
 CREATE TABLE IF NOT EXISTS logs_streams ON CLUSTER `watchfire` AS logs_streams_local
 ENGINE = Distributed('watchfire', currentDatabase(), logs_streams_local, cityHash64(stream));

@@ -20,8 +20,7 @@ CREATE TABLE IF NOT EXISTS logs_records
 )
 ENGINE = MergeTree
 PARTITION BY toMonday(toDate(toUInt16(greatest(0, least(65535, intDiv(time, 86400000000000))))))
-ORDER BY (tenant, intDiv(time, 3600000000000), stream, time, ord)
-SETTINGS non_replicated_deduplication_window = 1000;
+ORDER BY (tenant, intDiv(time, 3600000000000), stream, time, ord);
 
 CREATE TABLE IF NOT EXISTS logs_streams
 (
@@ -32,5 +31,4 @@ CREATE TABLE IF NOT EXISTS logs_streams
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toMonday(day)
-ORDER BY (tenant, day, stream)
-SETTINGS non_replicated_deduplication_window = 1000;
+ORDER BY (tenant, day, stream);
