@@ -117,7 +117,7 @@ type UnknownPolicy struct {
 	// Prometheus sees it. Failing queries and late data are unknown even so.
 	Off    bool
 	After  time.Duration // missing for this long is state unknown
-	Notify Level         // the level at which people are told, None = they are not
+	Notify Level         // people are told at this level or a worse one that the alert has, None = only at that
 	Forget time.Duration // missing for this long, the alert is dropped
 }
 
