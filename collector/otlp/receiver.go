@@ -61,6 +61,14 @@ func New(o Options) *Receiver {
 	}
 }
 
+// With is r with other sinks, such as those that note another source. It shares
+// everything else with r, delta sums too.
+func (r *Receiver) With(s collector.Sinks) *Receiver {
+	other := *r
+	other.sinks = s
+	return &other
+}
+
 // Run forgets idle delta series until ctx ends.
 func (r *Receiver) Run(ctx context.Context) error { return r.deltas.run(ctx) }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/discovery"
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/scrape"
 	"github.com/prometheus/prometheus/storage"
@@ -27,6 +28,8 @@ type Options struct {
 	// Appendable makes the storage that samples are appended to. tenant tells
 	// from an appender's context whose they are.
 	Appendable func(tenant func(context.Context) string) storage.AppendableV2
+	// Stored is told how many samples of a tenant were stored; nil tells nobody.
+	Stored     func(tenant string, samples int)
 	Registerer prometheus.Registerer
 	Logger     *slog.Logger
 	// Settle is how long changes of targets are gathered before they take
@@ -69,7 +72,7 @@ func New(o Options) (*Manager, error) {
 		ParseST:                  true,
 		DiscoveryReloadInterval:  model.Duration(o.Settle),
 		DiscoveryReloadOnStartup: true,
-	}, o.Logger.With("part", "scrape"), logging.NewJSONFileLogger, nil, o.Appendable(m.Tenant), o.Registerer)
+	}, o.Logger.With("part", "scrape"), logging.NewJSONFileLogger, nil, &counted{o.Appendable(m.Tenant), m}, o.Registerer)
 	if err != nil {
 		stop()
 		return nil, err
@@ -150,4 +153,44 @@ func (m *Manager) Tenant(ctx context.Context) string {
 		return t
 	}
 	return telemetry.DefaultTenant
+}
+
+// counted tells how many samples are stored.
+type counted struct {
+	storage.AppendableV2
+	m *Manager
+}
+
+// AppenderV2 implements storage.AppendableV2.
+func (c *counted) AppenderV2(ctx context.Context) storage.AppenderV2 {
+	app := c.AppendableV2.AppenderV2(ctx)
+	if c.m.options.Stored == nil {
+		return app
+	}
+	return &countedAppender{AppenderV2: app, tenant: c.m.Tenant(ctx), stored: c.m.options.Stored}
+}
+
+type countedAppender struct {
+	storage.AppenderV2
+	tenant  string
+	samples int
+	stored  func(tenant string, samples int)
+}
+
+// Append implements storage.AppenderV2.
+func (a *countedAppender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, o storage.AOptions) (storage.SeriesRef, error) {
+	ref, err := a.AppenderV2.Append(ref, ls, st, t, v, h, fh, o)
+	if err == nil {
+		a.samples++
+	}
+	return ref, err
+}
+
+// Commit implements storage.AppenderV2.
+func (a *countedAppender) Commit() error {
+	err := a.AppenderV2.Commit()
+	if err == nil {
+		a.stored(a.tenant, a.samples)
+	}
+	return err
 }

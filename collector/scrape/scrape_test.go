@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,6 +98,7 @@ func TestScrapeWithTenantsDiscoveryAndReload(t *testing.T) {
 	promYAML := filepath.Join(dir, "prometheus.yml")
 	write(t, promYAML, "global: {scrape_interval: 100ms, scrape_timeout: 100ms}\nscrape_configs:\n- job_name: whole\n  static_configs: [{targets: ["+addr+"]}]\n")
 
+	var stored atomic.Int64
 	mem := &memory{values: map[string]float64{}}
 	m, err := New(Options{
 		Config: parse(t, fmt.Sprintf(`
@@ -112,6 +114,11 @@ files: [{path: %s, tenant: red}]
 `, addr, targets, promYAML)),
 		Appendable: func(tenant func(context.Context) string) storage.AppendableV2 { mem.tenant = tenant; return mem },
 		Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.DiscardHandler), Settle: 50 * time.Millisecond,
+		Stored: func(tenant string, n int) {
+			if tenant == "blue" {
+				stored.Add(int64(n))
+			}
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -125,6 +132,9 @@ files: [{path: %s, tenant: red}]
 	eventually(t, mem, series("blue", `"renamed"`))
 	eventually(t, mem, series("red", `"whole"`))
 	eventually(t, mem, fmt.Sprintf(`default {__name__="x", from="file", instance="%s", job="discovered", l="v"}`, addr))
+	if stored.Load() == 0 {
+		t.Error("nothing is told as stored")
+	}
 	if n := len(m.TargetsActive()); n != 3 {
 		t.Errorf("%d pools of targets, want 3", n)
 	}
