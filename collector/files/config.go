@@ -8,6 +8,7 @@ import (
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"gopkg.in/yaml.v3"
 
 	"github.com/watchfire/watchfire/collector/embed"
 	"github.com/watchfire/watchfire/telemetry"
@@ -24,8 +25,24 @@ type Config struct {
 	// service_name.
 	Labels map[string]string `yaml:"labels"`
 	// Settings are all settings of the file log receiver: include, exclude,
-	// multiline, encoding, operators and so on.
-	Settings map[string]any `yaml:",inline"`
+	// multiline, encoding, operators and so on. In YAML they stand beside the
+	// fields above.
+	Settings map[string]any `yaml:"-"`
+}
+
+// UnmarshalYAML tells the receiver's settings from ours.
+func (c *Config) UnmarshalYAML(n *yaml.Node) error {
+	type plain Config
+	ours := struct {
+		plain `yaml:",inline"`
+		Rest  map[string]any `yaml:",inline"`
+	}{plain: plain(*c)}
+	if err := n.Decode(&ours); err != nil {
+		return err
+	}
+	*c = Config(ours.plain)
+	c.Settings = ours.Rest
+	return nil
 }
 
 // Validate returns all problems.

@@ -311,10 +311,30 @@ func FuzzDecodeV1(f *testing.F) {
 		for _, s := range b.metrics.Series {
 			got += len(s.Samples)
 		}
+		if b.outcome.RejectedCount() == 0 {
+			compare(t, b, &want)
+		}
 		if got > samples || (b.outcome.RejectedCount() == 0 && got != samples) {
 			t.Errorf("%d samples, want %d", got, samples)
 		}
 	})
+}
+
+// compare holds what was read against what the generated decoder read.
+func compare(t *testing.T, b *batch, want *prompb.WriteRequest) {
+	t.Helper()
+	builder := labels.NewScratchBuilder(0)
+	for i, ts := range want.Timeseries {
+		got := b.metrics.Series[i]
+		if ls := ts.ToLabels(&builder, nil).WithoutEmpty(); !labels.Equal(got.Labels, ls) {
+			t.Errorf("series %d: labels %s, want %s", i, got.Labels, ls)
+		}
+		for j, s := range ts.Samples {
+			if g := got.Samples[j]; g.T != s.Timestamp || math.Float64bits(g.V) != math.Float64bits(s.Value) {
+				t.Errorf("series %d: sample %+v, want %+v", i, g, s)
+			}
+		}
+	}
 }
 
 func FuzzDecodeV2(f *testing.F) {

@@ -1,11 +1,13 @@
 package remotewrite
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/prompb"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/watchfire/watchfire/collector/internal/wire"
 	"github.com/watchfire/watchfire/telemetry"
@@ -72,7 +74,24 @@ func (b *batch) seriesV1(msg []byte) error {
 	return nil
 }
 
+// shortLabel reads the usual label: name and value in this order, each shorter
+// than 128 bytes.
+func shortLabel(msg []byte) (l labels.Label, ok bool) {
+	if len(msg) < 4 || msg[0] != 0x0a || msg[1] >= 0x80 {
+		return l, false
+	}
+	name := 2 + int(msg[1]) // its end
+	if len(msg) < name+2 || msg[name] != 0x12 || msg[name+1] >= 0x80 || len(msg) != name+2+int(msg[name+1]) {
+		return l, false
+	}
+	return labels.Label{Name: wire.String(msg[2:name]), Value: wire.String(msg[name+2:])}, true
+}
+
 func (b *batch) labelV1(msg []byte) error {
+	if l, ok := shortLabel(msg); ok && len(b.pairs) < hardLabels {
+		b.pairs = append(b.pairs, l)
+		return nil
+	}
 	var l labels.Label
 	for len(msg) > 0 {
 		f, rest, err := wire.Next(msg)
@@ -106,6 +125,13 @@ func (b *batch) sample(msg []byte) error {
 		return err
 	}
 	var s telemetry.Sample
+	if len(msg) > 10 && msg[0] == 0x09 && msg[9] == 0x10 { // the usual order: value, timestamp
+		if t, n := protowire.ConsumeVarint(msg[10:]); n == len(msg)-10 {
+			s.V, s.T = float(binary.LittleEndian.Uint64(msg[1:])), int64(t)
+			b.samples = append(b.samples, s)
+			return nil
+		}
+	}
 	for len(msg) > 0 {
 		f, rest, err := wire.Next(msg)
 		if err != nil {
