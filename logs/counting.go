@@ -114,18 +114,23 @@ func (s *Store) newSource(ctx context.Context, c counting, g grid) (src *source,
 	return src, true, nil
 }
 
-// keys are SQL for the values of src.names: empty for what a line does not
-// have, "=" and the value for what it does, "#" and the severity for a level.
-func (src *source) keys() string {
-	var keys []string
-	for _, name := range src.names {
-		otherwise := "''"
-		if name == levelKey {
-			otherwise = "concat('#', toString(severity))"
-		}
-		keys = append(keys, fmt.Sprintf("if(mapContains(metadata, %[1]s), concat('=', metadata[%[1]s]), %[2]s)", storage.String(name), otherwise))
+// keys are SQL for the values of src.names, each as k0, k1, ...: empty for what
+// a line does not have, "=" and the value for what it does.
+func (src *source) keys() (columns, names []string) {
+	for i, name := range src.names {
+		k := "k" + strconv.Itoa(i)
+		columns = append(columns, fmt.Sprintf("if(mapContains(metadata, %[1]s), concat('=', metadata[%[1]s]), '') AS %[2]s", storage.String(name), k))
+		names = append(names, k)
 	}
-	return "CAST([" + strings.Join(keys, ", ") + "], 'Array(String)')"
+	return columns, names
+}
+
+// level is SQL for the severity, if lines are grouped by it.
+func (src *source) level() string {
+	if slices.Contains(src.names, levelKey) {
+		return "severity AS level"
+	}
+	return "toUInt8(0) AS level"
 }
 
 // buckets is SQL for the first and last step whose window has a line. Times
@@ -135,24 +140,25 @@ func (src *source) buckets() string {
 	return fmt.Sprintf("greatest(0, intDiv(time - %[1]d - %[2]d + %[3]d - 1, %[3]d)) AS lo, intDiv(time - %[1]d - 1, %[3]d) AS hi", base, int64(src.c.window), src.g.step)
 }
 
-// sql counts lines by stream, keys, and buckets. Lines that share stream and
-// time with others may be the same line sent twice: the first statement leaves
-// them out and tells that there are some, the second counts the distinct ones
-// among them, for which it has to read them.
-//
-// The inner grouping follows the order of the table, so it needs no memory.
-func (src *source) sql() (alone, shared string) {
-	const hour = "intDiv(time, 3600000000000)"
-	rows := func(columns, more string) string {
-		return "SELECT " + columns + " FROM " + recordsTable.Name + " WHERE " + src.where + more
-	}
-	outer := "SELECT stream, keys, " + src.buckets() + ", toUInt64(sum(n)) AS lines, toUInt64(sum(size)) AS bytes, toUInt64(sum(many)) AS left_out FROM (%s) GROUP BY stream, keys, lo, hi SETTINGS optimize_aggregation_in_order = 1"
-	alone = fmt.Sprintf(outer, rows("stream, time, any("+src.keys()+") AS keys, count() = 1 AS n, if(n, sum(length(body)), 0) AS size, count() > 1 AS many",
-		" GROUP BY tenant, "+hour+", stream, time"))
-	twice := " AND (stream, time) IN (" + rows("stream, time", " GROUP BY tenant, "+hour+", stream, time HAVING count() > 1") + ")"
-	shared = fmt.Sprintf(outer, "SELECT stream, time, keys, 1 AS n, size, 0 AS many FROM ("+
-		rows("DISTINCT stream, time, "+src.keys()+" AS keys, length(body) AS size, cityHash64(body, mapSort(metadata), severity, trace_id, span_id) AS hash", twice)+")")
-	return alone, shared
+// sql counts lines by stream, keys, and buckets. The first statement counts
+// them all, the second how many too many that was: lines that are there more
+// than once. For that it finds the times which lines of a stream share (in the
+// order of the table, so that it needs no memory) and reads only those lines.
+func (src *source) sql() (all, surplus string) {
+	columns, names := src.keys()
+	group := strings.Join(append([]string{"stream", "level", "lo", "hi"}, names...), ", ")
+	result := "SELECT stream, level, CAST([" + strings.Join(names, ", ") + "], 'Array(String)') AS keys, lo, hi, "
+	from := " FROM " + recordsTable.Name + " WHERE " + src.where
+	columns = append([]string{"stream", src.level(), src.buckets()}, columns...)
+
+	all = result + "count() AS lines, sum(size) AS bytes FROM (SELECT " + strings.Join(columns, ", ") + ", length(body) AS size" + from + ") GROUP BY " + group
+
+	shared := "SELECT stream, time" + from + " GROUP BY tenant, intDiv(time, 3600000000000), stream, time HAVING count() > 1"
+	surplus = result + "toUInt64(sum(n - 1)) AS lines, toUInt64(sum((n - 1) * size)) AS bytes FROM (SELECT " + strings.Join(columns, ", ") +
+		", length(body) AS size, count() AS n" + from + " AND (stream, time) GLOBAL IN (" + shared + ")" +
+		" GROUP BY " + group + ", time, size, cityHash64(body, mapSort(metadata), severity, trace_id, span_id) HAVING n > 1) GROUP BY " + group +
+		" SETTINGS optimize_aggregation_in_order = 1"
+	return all, surplus
 }
 
 // countedSeries is one answer series while it grows.
@@ -166,87 +172,80 @@ type countedSeries struct {
 func (s *Store) count(ctx context.Context, src *source) (promql.Matrix, error) {
 	series := map[string]*countedSeries{}
 	if len(src.set.ids) > 0 {
-		alone, shared := src.sql()
-		leftOut, err := s.countInto(ctx, src, alone, series)
-		if err == nil && leftOut > 0 {
-			_, err = s.countInto(ctx, src, shared, series)
+		all, surplus := src.sql()
+		if err := s.countInto(ctx, src, all, 1, series); err != nil {
+			return nil, err
 		}
-		if err != nil {
+		if err := s.countInto(ctx, src, surplus, -1, series); err != nil {
 			return nil, err
 		}
 	}
 	return src.matrix(series), nil
 }
 
-func (s *Store) countInto(ctx context.Context, src *source, sql string, series map[string]*countedSeries) (leftOut uint64, err error) {
+// countInto adds what a statement counts, times sign.
+func (s *Store) countInto(ctx context.Context, src *source, sql string, sign int64, series map[string]*countedSeries) error {
 	var (
-		stream           proto.ColUInt128
-		keys             = proto.NewArray(new(proto.ColStr))
-		lo, hi           proto.ColInt64
-		lines, size, out proto.ColUInt64
-		b                = labels.NewScratchBuilder(len(src.c.by))
+		stream      proto.ColUInt128
+		level       proto.ColUInt8
+		keys        = proto.NewArray(new(proto.ColStr))
+		lo, hi      proto.ColInt64
+		lines, size proto.ColUInt64
+		b           = labels.NewScratchBuilder(len(src.c.by))
 	)
 	st, err := s.client.Select(s.limits(ctx), storage.Select{
 		SQL: sql,
 		Result: proto.Results{
-			{Name: "stream", Data: &stream}, {Name: "keys", Data: keys}, {Name: "lo", Data: &lo}, {Name: "hi", Data: &hi},
-			{Name: "lines", Data: &lines}, {Name: "bytes", Data: &size}, {Name: "left_out", Data: &out},
+			{Name: "stream", Data: &stream}, {Name: "level", Data: &level}, {Name: "keys", Data: keys},
+			{Name: "lo", Data: &lo}, {Name: "hi", Data: &hi}, {Name: "lines", Data: &lines}, {Name: "bytes", Data: &size},
 		},
 		OnBlock: func(rows int) error {
 			for i := range rows {
-				leftOut += out[i]
 				j, ok := src.set.index[stream[i]]
 				last := min(hi[i], int64(src.g.steps-1))
-				if !ok || lines[i] == 0 || lo[i] > last {
+				if !ok || lo[i] > last {
 					continue
 				}
-				ls := src.labels(&b, src.set.labels[j], keys.Row(i))
+				ls := src.labels(&b, src.set.labels[j], keys.Row(i), telemetry.Severity(level[i]))
 				k := string(ls.Bytes(nil))
 				cs := series[k]
 				if cs == nil {
 					cs = &countedSeries{ls, make([]int64, src.g.steps+1), make([]int64, src.g.steps+1)}
 					series[k] = cs
 				}
-				cs.lines[lo[i]] += int64(lines[i])
-				cs.lines[last+1] -= int64(lines[i])
-				cs.bytes[lo[i]] += int64(size[i])
-				cs.bytes[last+1] -= int64(size[i])
+				cs.add(lo[i], last+1, sign*int64(lines[i]), sign*int64(size[i]))
 			}
 			return nil
 		},
 	})
 	stats.FromContext(ctx).AddDecompressedLines(int64(st.Rows))
 	stats.FromContext(ctx).AddDecompressedBytes(int64(st.Bytes))
-	return leftOut, err
+	return err
+}
+
+// add counts lines into the steps from first to before end.
+func (cs *countedSeries) add(first, end, lines, bytes int64) {
+	cs.lines[first] += lines
+	cs.lines[end] -= lines
+	cs.bytes[first] += bytes
+	cs.bytes[end] -= bytes
 }
 
 // labels are those that a line is grouped by. As in Loki, metadata with an
 // empty value is not the same as none.
-func (src *source) labels(b *labels.ScratchBuilder, stream labels.Labels, keys []string) labels.Labels {
+func (src *source) labels(b *labels.ScratchBuilder, stream labels.Labels, keys []string, level telemetry.Severity) labels.Labels {
 	b.Reset()
 	for _, name := range src.c.by {
 		if stream.Has(name) {
 			b.Add(name, stream.Get(name))
-			continue
-		}
-		if value, ok := keyText(keys[slices.Index(src.names, name)]); ok {
-			b.Add(name, value)
+		} else if k := keys[slices.Index(src.names, name)]; k != "" {
+			b.Add(name, k[1:])
+		} else if name == levelKey {
+			b.Add(name, levelOf(level))
 		}
 	}
 	b.Sort()
 	return b.Labels()
-}
-
-// keyText undoes what keys does.
-func keyText(k string) (value string, ok bool) {
-	if k == "" {
-		return "", false
-	}
-	if k[0] == '=' {
-		return k[1:], true
-	}
-	n, err := strconv.ParseUint(k[1:], 10, 8)
-	return levelOf(telemetry.Severity(n)), err == nil
 }
 
 // matrix sums the differences up. A step without lines has no value.

@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -85,17 +86,24 @@ func matchedSet(m *labels.Matcher) ([]string, bool) {
 // levelMatcher compiles a matcher of detected_level, which severity tells
 // unless the metadata does.
 func levelMatcher(m *labels.Matcher) condition {
-	var numbers []string
+	numbers := []string{"255"} // none
 	for s := range len(levelNames) - 1 {
 		if m.Matches(levelOf(telemetry.Severity(s))) {
 			numbers = append(numbers, strconv.Itoa(s))
 		}
 	}
-	own := "mapContains(metadata, " + storage.String(levelKey) + ")"
-	if len(numbers) == 0 {
-		return condition{own, false}
+	key := storage.String(levelKey)
+	own := "mapContains(metadata, " + key + ")"
+	bySeverity := "severity IN (" + strings.Join(numbers, ", ") + ")"
+	values, isSet := matchedSet(m)
+	if !isSet {
+		return condition{"(" + bySeverity + " OR " + own + ")", false}
 	}
-	return condition{"(severity IN (" + strings.Join(numbers, ", ") + ") OR " + own + ")", false}
+	in := " IN "
+	if m.Type == labels.MatchNotEqual || m.Type == labels.MatchNotRegexp {
+		in = " NOT IN "
+	}
+	return condition{fmt.Sprintf("if(%s, metadata[%s]%s%s, %s)", own, key, in, storage.Strings(values), bySeverity), true}
 }
 
 // idMatcher compiles trace_id="..." and span_id="...": ids in their usual text

@@ -53,8 +53,8 @@ func TestGoldenSQL(t *testing.T) {
 		g := newGrid(epoch, epoch.Add(time.Hour), time.Minute)
 		set := someStreams(c.span(g))
 		src := &source{c: c, g: g, set: set, names: c.by[:len(c.by)/2*2], where: strings.Join(append(set.where(c.span(g)), pushDown(stagesOf(c.selector), set.has).conditions...), " AND ")}
-		alone, shared := src.sql()
-		fmt.Fprintf(&b, "-- %s\n%s;\n-- lines that share their time\n%s;\n\n", q, alone, shared)
+		all, surplus := src.sql()
+		fmt.Fprintf(&b, "-- %s\n%s;\n-- lines that are there more than once\n%s;\n\n", q, all, surplus)
 	}
 	golden(t, "queries.sql", b.String())
 }
