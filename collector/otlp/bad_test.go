@@ -229,6 +229,35 @@ func TestBombsAreRefusedBeforeDecoding(t *testing.T) {
 	}
 }
 
+// Two points that lie centuries apart must not fill the time between them.
+func TestTargetInfoIsBounded(t *testing.T) {
+	for _, times := range [][2]uint64{{0, 1 << 62}, {1, 1<<63 - 1}, {1 << 63, 1<<64 - 1}, {1, 1<<64 - 1}, {1e18, 1e18 + 3600e9}} {
+		req := pmetricotlp.NewExportRequest()
+		rm := req.Metrics().ResourceMetrics().AppendEmpty()
+		rm.Resource().Attributes().PutStr("service.name", "a")
+		rm.Resource().Attributes().PutStr("other", "b")
+		g := rm.ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()
+		g.SetName("g")
+		for _, at := range times {
+			d := pmetric.NewNumberDataPoint()
+			d.SetTimestamp(pcommon.Timestamp(at))
+			d.SetIntValue(1)
+			if g.Type() != pmetric.MetricTypeGauge {
+				g.SetEmptyGauge()
+			}
+			d.MoveTo(g.Gauge().DataPoints().AppendEmpty())
+		}
+		body, _ := req.MarshalProto()
+		sink := &collectortest.Sink{}
+		if _, err := newReceiver(sink).receive(t.Context(), metricsSignal, body, false); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(sink.Series("__name__", "target_info", "job", "a", "other", "b").Samples); n == 0 || n > maxTargetInfo+1 {
+			t.Errorf("%v: %d samples of target_info", times, n)
+		}
+	}
+}
+
 func appendField(dst []byte, num byte, payload []byte) []byte {
 	dst = append(dst, num<<3|2)
 	for n := len(payload); ; n >>= 7 {

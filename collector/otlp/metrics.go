@@ -3,10 +3,13 @@ package otlp
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
+	"time"
 
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/storage/remote/otlptranslator/prometheusremotewrite"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/watchfire/watchfire/collector"
@@ -62,7 +65,9 @@ func (t *metricsTranslator) translate(ctx context.Context, tenant string, md pme
 func (t *metricsTranslator) convert(ctx context.Context, md pmetric.Metrics, g *gatherer) error {
 	c := t.converters.Get().(*prometheusremotewrite.PrometheusConverter)
 	c.Reset(g)
-	_, err := c.FromMetrics(ctx, md, t.settings)
+	settings := t.settings
+	settings.LookbackDelta = lookback(md)
+	_, err := c.FromMetrics(ctx, md, settings)
 	c.Reset(nil)
 	t.converters.Put(c)
 	if err == nil || ctx.Err() != nil {
@@ -76,6 +81,61 @@ func (t *metricsTranslator) convert(ctx context.Context, md pmetric.Metrics, g *
 	}
 	g.outcome.Reject(reasonTranslation, err.Error(), n)
 	return nil
+}
+
+const (
+	defaultLookback = 5 * time.Minute // PromQL's
+	maxTargetInfo   = 128             // samples of one resource in one request
+)
+
+// lookback is what the translation divides by two for the distance between the
+// samples of target_info that it makes from the oldest to the newest point of
+// a resource. Points that lie years apart would make millions of them.
+func lookback(md pmetric.Metrics) time.Duration {
+	most := time.Duration(0)
+	for i := range md.ResourceMetrics().Len() {
+		oldest, newest := timeRange(md.ResourceMetrics().At(i))
+		most = max(most, newest.AsTime().Sub(oldest.AsTime()))
+	}
+	return max(defaultLookback, most/(maxTargetInfo/2))
+}
+
+// timeRange is that of all points, as numbers, as the translation compares them.
+func timeRange(rm pmetric.ResourceMetrics) (oldest, newest pcommon.Timestamp) {
+	oldest = math.MaxUint64
+	see := func(t pcommon.Timestamp) { oldest, newest = min(oldest, t), max(newest, t) }
+	for i := range rm.ScopeMetrics().Len() {
+		ms := rm.ScopeMetrics().At(i).Metrics()
+		for j := range ms.Len() {
+			eachTime(ms.At(j), see)
+		}
+	}
+	return oldest, newest
+}
+
+func eachTime(m pmetric.Metric, see func(pcommon.Timestamp)) {
+	switch m.Type() {
+	case pmetric.MetricTypeGauge:
+		for i := range m.Gauge().DataPoints().Len() {
+			see(m.Gauge().DataPoints().At(i).Timestamp())
+		}
+	case pmetric.MetricTypeSum:
+		for i := range m.Sum().DataPoints().Len() {
+			see(m.Sum().DataPoints().At(i).Timestamp())
+		}
+	case pmetric.MetricTypeHistogram:
+		for i := range m.Histogram().DataPoints().Len() {
+			see(m.Histogram().DataPoints().At(i).Timestamp())
+		}
+	case pmetric.MetricTypeExponentialHistogram:
+		for i := range m.ExponentialHistogram().DataPoints().Len() {
+			see(m.ExponentialHistogram().DataPoints().At(i).Timestamp())
+		}
+	case pmetric.MetricTypeSummary:
+		for i := range m.Summary().DataPoints().Len() {
+			see(m.Summary().DataPoints().At(i).Timestamp())
+		}
+	}
 }
 
 // splitDeltas moves the delta metrics of md to a request of their own, marked
