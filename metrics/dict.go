@@ -9,6 +9,7 @@ type dictColumn struct {
 	index  map[string]uint32
 	values proto.ColStr
 	keys   []uint32
+	spare  []uint32 // for permute
 	last   string
 	lastID uint32
 	size   int // bytes of distinct values

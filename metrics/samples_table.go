@@ -35,6 +35,7 @@ type sampleColumns struct {
 	time, start    proto.ColInt64
 	mantissa       proto.ColInt64
 	scale          proto.ColUInt8
+	sortSpace
 }
 
 func newSampleColumns() *sampleColumns { return &sampleColumns{} }
@@ -56,8 +57,9 @@ func (c *sampleColumns) Append(tenant, metric string, id telemetry.SeriesID, sam
 	return hint
 }
 
-// Input implements batch.Columns.
+// Input implements batch.Columns; it sorts the rows.
 func (c *sampleColumns) Input() proto.Input {
+	c.sortRows()
 	return proto.Input{
 		{Name: "tenant", Data: &c.tenant},
 		{Name: "metric", Data: &c.metric},
