@@ -13,6 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 
+	"github.com/watchfire/watchfire/logs"
+	"github.com/watchfire/watchfire/metrics"
 	"github.com/watchfire/watchfire/server"
 	"github.com/watchfire/watchfire/storage/batch"
 	"github.com/watchfire/watchfire/storage/records"
@@ -61,6 +63,8 @@ type app struct {
 	memory   *server.BodyMemory
 	mux      *server.Mux
 	server   *server.Server
+	promql   *metrics.Engine
+	logql    *logs.Engine
 	reloads  []func(config) error
 	ready    readiness
 }

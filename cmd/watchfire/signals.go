@@ -8,7 +8,6 @@ import (
 	"github.com/watchfire/watchfire/collector/loki"
 	"github.com/watchfire/watchfire/collector/otlp"
 	"github.com/watchfire/watchfire/collector/remotewrite"
-	"github.com/watchfire/watchfire/dashboards"
 	"github.com/watchfire/watchfire/logs"
 	"github.com/watchfire/watchfire/metrics"
 	"github.com/watchfire/watchfire/server"
@@ -47,13 +46,9 @@ func (a *app) signals(sink batch.Sink) *otlp.Receiver {
 	receiver.Register(a.mux)
 	remotewrite.New(arrivals.Sinks("remote_write", writers).Metrics, limits, admit, counts).Register(a.mux)
 	loki.New(c.Collector.Loki, arrivals.Sinks("loki", writers).Logs, limits, admit, counts).Register(a.mux)
+	a.queries(mw, tail)
 	a.page(arrivals)
 	return receiver
-}
-
-func (a *app) page(arrivals *collector.Arrivals) {
-	a.mux.Handle("GET /", server.Read, dashboards.Page())
-	_ = arrivals
 }
 
 // metricLimits are the metrics room's limits with the tenant's own limit of

@@ -6,7 +6,6 @@
 package clients
 
 import (
-	_ "github.com/grafana/loki/v3/cmd/logcli"
 	_ "github.com/prometheus/alertmanager/cmd/amtool"
 	_ "github.com/prometheus/prometheus/cmd/promtool"
 )
