@@ -194,13 +194,15 @@ func TestRuleToWebhook(t *testing.T) {
 
 	a.set("used", 10)
 	require.Equal(t, "Disk critical resolved: a at 96", h.next(t))
-	var history struct{ Transitions []eval.Entry }
+	var history struct{ Transitions []Transition }
 	require.Eventually(t, func() bool {
 		get(t, url+"/api/ops/v1/alerts/"+alert.ID+"/history", &history)
 		return len(history.Transitions) == 3
 	}, 5*time.Second, 20*time.Millisecond)
 	require.Equal(t, rules.Critical, history.Transitions[0].FromLevel)
 	require.Equal(t, eval.Inactive, history.Transitions[0].To)
+	require.Equal(t, "disks", history.Transitions[0].Group)
+	require.WithinDuration(t, time.Now(), history.Transitions[0].Time, time.Minute)
 	require.Equal(t, rules.Major, history.Transitions[2].Level)
 	require.Equal(t, 200, get(t, url+"/api/ops/v1/alerts/"+alert.ID+"/history?limit=1", &history))
 	require.Len(t, history.Transitions, 1)

@@ -97,7 +97,11 @@ func (s *Service) serveHistory(w http.ResponseWriter, r *http.Request) error {
 	if es == nil {
 		return server.NotFound("no alert %q has a history", r.PathValue("id"))
 	}
-	return writeJSON(w, map[string]any{"transitions": es})
+	ts := make([]Transition, len(es))
+	for i, e := range es {
+		ts[i] = newTransition(e)
+	}
+	return writeJSON(w, map[string]any{"transitions": ts})
 }
 
 func (s *Service) serveRules(w http.ResponseWriter, r *http.Request) error {

@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"strings"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -125,4 +126,24 @@ func optional(t time.Time) *time.Time {
 		return nil
 	}
 	return &t
+}
+
+// Transition is a change of an alert's state or level as the API shows it.
+type Transition struct {
+	Time      time.Time     `json:"time"`
+	Rule      string        `json:"rule"`
+	Group     string        `json:"group"`
+	From      eval.Phase    `json:"from"`
+	FromLevel rules.Level   `json:"from_level"`
+	To        eval.Phase    `json:"to"`
+	Level     rules.Level   `json:"level"`
+	Value     eval.Value    `json:"value"`
+	Reason    string        `json:"reason"`
+	Labels    labels.Labels `json:"labels"`
+}
+
+func newTransition(e eval.Entry) Transition {
+	_, group, _ := strings.Cut(e.Group, ";") // file;group
+	return Transition{Time: time.UnixMilli(e.At).UTC(), Rule: e.Rule, Group: group, From: e.From, FromLevel: e.FromLevel,
+		To: e.To, Level: e.Level, Value: e.Value, Reason: e.Reason, Labels: e.Labels}
 }
