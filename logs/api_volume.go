@@ -47,7 +47,7 @@ func (s *Store) amounts(ctx context.Context, set *streamSet, step int64) ([]amou
 		bucketSQL = fmt.Sprintf("intDiv(time - %d, %d)", set.span.from, step)
 	}
 	_, err := s.client.Select(s.limits(ctx), storage.Select{
-		SQL: "SELECT stream, " + bucketSQL + " AS bucket, count() AS lines, sum(length(body)) AS bytes FROM " + recordsTable.Name +
+		SQL: "SELECT stream, " + bucketSQL + " AS bucket, count() AS lines, sum(body.size) AS bytes FROM " + recordsTable.Name +
 			" WHERE " + strings.Join(set.where(set.span), " AND ") + " GROUP BY stream, bucket",
 		Result: proto.Results{{Name: "stream", Data: &stream}, {Name: "bucket", Data: &bucket}, {Name: "lines", Data: &lines}, {Name: "bytes", Data: &bytes}},
 		OnBlock: func(rows int) error {

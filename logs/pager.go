@@ -29,7 +29,8 @@ type pager struct {
 	set        *streamSet
 	conditions []string
 	forward    bool
-	limit      int // rows of a page
+	limit      int  // rows of a page
+	grow       bool // pages get larger: most of what comes may not be wanted
 
 	rest  span  // what is left to read
 	width int64 // of the next slice, nanoseconds
@@ -40,6 +41,7 @@ type pager struct {
 const (
 	firstSlice = int64(15 * time.Minute)
 	sliceGrows = 4
+	pageGrows  = 4
 	maxPage    = 20_000
 )
 
@@ -66,6 +68,8 @@ func (p *pager) next(ctx context.Context) ([]found, error) {
 		} else if page = p.cut(page); len(page) == 0 {
 			p.limit *= 2 // all lines have one time: take them all
 			continue
+		} else if p.grow {
+			p.limit = max(p.limit, min(p.limit*pageGrows, maxPage))
 		}
 		if page = distinct(page); len(page) > 0 {
 			return page, nil

@@ -37,7 +37,7 @@ func (q querier) SelectLogs(ctx context.Context, p logql.SelectLogParams) (iter.
 		return nil, err
 	}
 	if !filters {
-		pages.limit = min(max(limit*4, 1000), maxPage)
+		pages.limit, pages.grow = min(max(limit*4, 1000), maxPage), true
 	}
 	return &entryIterator{rows: rows{ctx: ctx, pages: pages, stats: stats.FromContext(ctx)}, pipeline: pipeline, streams: map[int]log.StreamPipeline{}}, nil
 }

@@ -33,7 +33,7 @@ var recordsTable = storage.Table{
 		{Name: "body", Type: "String", Codec: "ZSTD(1)"},
 	},
 	Extra: []string{
-		"INDEX " + bodyIndex + " body TYPE text(tokenizer = splitByNonAlpha)",
+		"INDEX " + bodyIndex + " body TYPE text(tokenizer = splitByNonAlpha, posting_list_codec = 'bitpacking')",
 		"INDEX trace_ids trace_id TYPE bloom_filter(0.025) GRANULARITY 1",
 	},
 	Engine: "MergeTree",

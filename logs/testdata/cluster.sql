@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS logs_records_local ON CLUSTER `watchfire`
     `metadata` Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     `pattern` UInt64 DEFAULT 0 CODEC(ZSTD(1)),
     `body` String CODEC(ZSTD(1)),
-    INDEX body_tokens body TYPE text(tokenizer = splitByNonAlpha),
+    INDEX body_tokens body TYPE text(tokenizer = splitByNonAlpha, posting_list_codec = 'bitpacking'),
     INDEX trace_ids trace_id TYPE bloom_filter(0.025) GRANULARITY 1
 )
 ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
