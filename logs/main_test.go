@@ -2,6 +2,8 @@ package logs
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"os"
 	"sync"
 	"testing"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/watchfire/watchfire/storage/engine/enginetest"
 	"github.com/watchfire/watchfire/telemetry"
@@ -18,6 +21,11 @@ func TestMain(m *testing.M) {
 	code := enginetest.Run(m, Migrations()...)
 	if shared.stop != nil {
 		shared.stop()
+	}
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, "leaked goroutines:", err)
+		code = 1
 	}
 	os.Exit(code)
 }

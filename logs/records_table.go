@@ -40,10 +40,17 @@ var recordsTable = storage.Table{
 	// A week, for an insert may touch a hundred partitions at most and lines
 	// may be years late. Parts also know the times that they span.
 	PartitionBy: "toMonday(" + dayOf("time") + ")",
-	OrderBy:     "tenant, intDiv(time, 3600000000000), stream, time, ord",
+	OrderBy:     "tenant, " + hourOfTime + ", stream, time, ord",
 	Time:        dayOf("time"),
 	ShardBy:     "cityHash64(stream)",
 }
+
+// hourOfTime is the hour in the table's key. ClickHouse does not infer it from
+// conditions on time: statements name it.
+const (
+	hourOfTime = "intDiv(time, 3600000000000)"
+	nsPerHour  = 3_600_000_000_000
+)
 
 // bodyIndex is the full-text index of the lines.
 const bodyIndex = "body_tokens"

@@ -138,6 +138,7 @@ const maxListed = 2000
 func (s *streamSet) where(sp span) []string {
 	conds := []string{
 		"tenant = " + storage.String(s.tenant),
+		fmt.Sprintf("%s BETWEEN %d AND %d", hourOfTime, sp.from/nsPerHour, (sp.to-1)/nsPerHour),
 		fmt.Sprintf("time >= %d", sp.from), fmt.Sprintf("time < %d", sp.to),
 	}
 	if len(s.ids) > maxListed {
