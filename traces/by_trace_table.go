@@ -21,7 +21,6 @@ var byTraceTable = storage.Table{
 		{Name: "scope", Type: textColumn},                 // appendScope
 		{Name: "span", Type: "String", Codec: codecPlain}, // appendSpan
 	},
-	Extra:       []string{"INDEX trace_ids trace_id TYPE bloom_filter(0.01) GRANULARITY 1"},
 	Engine:      "ReplacingMergeTree",
 	PartitionBy: dayOf("start"),
 	OrderBy:     "tenant, trace_id, span_id, kind",

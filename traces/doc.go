@@ -5,6 +5,6 @@
 //
 // A span is stored twice, for two ways to find it: as columns in spans, sorted
 // by time, service and name, for searching, and whole in spans_by_trace,
-// sorted by trace id, for reading. docs/adr/0005-span-layout.md has the
+// sorted by trace id, for reading. docs/adr/0006-span-layout.md has the
 // measurements.
 package traces

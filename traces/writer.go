@@ -121,12 +121,13 @@ func (w *Writer) plan(tenant string, spans []telemetry.Span, out *telemetry.Outc
 		scoped  *telemetry.Scope
 		day     uint16
 		seen    = map[resourceDay]bool{}
+		known   = map[*telemetry.Attribute]*resource{} // by the slice that spans share
 	)
 	for i := range spans {
 		s := &spans[i]
 		fresh := res == nil || !sameSlice(res.attrs, s.Resource)
 		if fresh {
-			res = newResource(s.Resource, w.identity)
+			res = w.resource(known, s.Resource)
 			refused = check.attributes("resource", s.Resource)
 		}
 		bad := refused
@@ -152,6 +153,21 @@ func (w *Writer) plan(tenant string, spans []telemetry.Span, out *telemetry.Outc
 		p.rows = append(p.rows, row{s, res, scope})
 	}
 	return p
+}
+
+// resource returns the resource with the attributes; known has those that were
+// met before in the same push.
+func (w *Writer) resource(known map[*telemetry.Attribute]*resource, attrs []telemetry.Attribute) *resource {
+	var key *telemetry.Attribute
+	if len(attrs) > 0 {
+		key = &attrs[0]
+	}
+	r := known[key]
+	if r == nil || !sameSlice(r.attrs, attrs) {
+		r = newResource(attrs, w.identity)
+		known[key] = r
+	}
+	return r
 }
 
 // insert adds the rows to their tables' batches and waits for all.

@@ -44,8 +44,7 @@ CREATE TABLE IF NOT EXISTS spans_by_trace_local ON CLUSTER `main`
     `start` Int64 CODEC(ZSTD(1)),
     `resource` LowCardinality(String),
     `scope` LowCardinality(String),
-    `span` String CODEC(ZSTD(1)),
-    INDEX trace_ids trace_id TYPE bloom_filter(0.01) GRANULARITY 1
+    `span` String CODEC(ZSTD(1))
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
 PARTITION BY toDate(toUInt16(greatest(0, least(65535, intDiv(start, 86400000000000)))))
