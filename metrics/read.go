@@ -44,7 +44,7 @@ func (s *Store) read(ctx context.Context, sel selection, hints *storage.SelectHi
 		return out, warnings, nil // the API asks for labels only
 	}
 	err = s.readSamples(ctx, sel, f, out)
-	return withSamples(out), warnings, err
+	return withSamples(out, sel.mint), warnings, err
 }
 
 // shard are the series of one shard.
@@ -79,6 +79,8 @@ func (s *Store) readSamples(ctx context.Context, sel selection, f *found, out []
 		g.Go(func() error { return s.readFloats(ctx, where, kinds&kindStart != 0, f, out, &total) })
 	}
 	if kinds&kindHistogram != 0 {
+		sel.mint -= hintWindow
+		where := sel.rowsWhere(f) + " SETTINGS " + sel.settings(f)
 		g.Go(func() error { return s.readHistograms(ctx, where, f, out, &total) })
 	}
 	return g.Wait()
@@ -179,10 +181,10 @@ func (s *Store) readHistograms(ctx context.Context, where string, f *found, out 
 
 // withSamples drops the series that had none in the range, and brings the
 // others' samples in order.
-func withSamples(in []*series) []*series {
+func withSamples(in []*series, mint int64) []*series {
 	out := in[:0]
 	for _, s := range in {
-		if s.settle() {
+		if s.settle(mint) {
 			out = append(out, s)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
@@ -33,8 +32,9 @@ func (s *series) Labels() labels.Labels { return s.labels }
 
 // settle brings the samples in order of time, and collapses those of one time
 // to one: a push may be stored twice when its sender did not hear of it. It
-// reports whether there are any.
-func (s *series) settle() bool {
+// reports whether there are any from mint on; earlier histograms were read only
+// to tell what follows them.
+func (s *series) settle(mint int64) bool {
 	if len(s.runs) > 1 || len(s.runs) == 1 && !ascending(s.runs[0].t) {
 		s.runs = []run{merge(s.runs)}
 	}
@@ -42,8 +42,19 @@ func (s *series) settle() bool {
 		slices.SortStableFunc(s.hists, func(a, b telemetry.HistogramSample) int { return cmp.Compare(a.T, b.T) })
 		s.hists = slices.CompactFunc(s.hists, func(a, b telemetry.HistogramSample) bool { return a.T == b.T })
 	}
-	settleHints(s.hists)
+	settleHints(s.hists, s.floatTimes())
+	for len(s.hists) > 0 && s.hists[0].T < mint {
+		s.hists = s.hists[1:]
+	}
 	return len(s.runs) > 0 || len(s.hists) > 0
+}
+
+// floatTimes are the times of the float samples, once they are one run.
+func (s *series) floatTimes() []int64 {
+	if len(s.runs) == 0 {
+		return nil
+	}
+	return s.runs[0].t
 }
 
 // ascending tells that times strictly ascend.
@@ -107,19 +118,6 @@ func rank(v float64) uint64 {
 		return math.MaxUint64
 	}
 	return math.Float64bits(v)
-}
-
-// settleHints makes counter reset hints true of the samples as they are now:
-// that a histogram continues the one before holds only if that one is here.
-func settleHints(hs []telemetry.HistogramSample) {
-	for i := range hs {
-		if hs[i].Int != nil && hs[i].Int.CounterResetHint == histogram.NotCounterReset {
-			hs[i].Int.CounterResetHint = histogram.UnknownCounterReset
-		}
-		if hs[i].Float != nil && hs[i].Float.CounterResetHint == histogram.NotCounterReset {
-			hs[i].Float.CounterResetHint = histogram.UnknownCounterReset
-		}
-	}
 }
 
 // Iterator implements storage.Series.
