@@ -96,7 +96,7 @@ func (a *API) services(r *http.Request) (any, error) {
 }
 
 func (a *API) operationNames(r *http.Request) (any, error) {
-	ops, _, err := a.reader.Operations(r.Context(), server.Tenant(r.Context()), r.PathValue("service"), a.listed())
+	ops, _, err := a.reader.OperationNames(r.Context(), server.Tenant(r.Context()), r.PathValue("service"), a.listed())
 	var names []string
 	for _, op := range ops {
 		names = append(names, op.Name)
@@ -114,7 +114,7 @@ func (a *API) operations(r *http.Request) (any, error) {
 	if service == "" {
 		return nil, server.Invalid("parameter 'service' is required")
 	}
-	ops, _, err := a.reader.Operations(r.Context(), server.Tenant(r.Context()), service, a.listed())
+	ops, _, err := a.reader.OperationNames(r.Context(), server.Tenant(r.Context()), service, a.listed())
 	out := []operation{}
 	for _, op := range ops {
 		name := ""
