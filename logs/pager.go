@@ -3,6 +3,7 @@ package logs
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ type found struct {
 
 // pager reads lines of a set of streams in order of time, page by page, so
 // that a query that needs few lines of many reads few. It goes through time in
-// slices that grow while they turn out empty. Lines that are equal in stream,
+// slices that grow while they do not fill a page. Lines that are equal in stream,
 // time, text and metadata come once.
 type pager struct {
 	store      *Store
@@ -30,6 +31,7 @@ type pager struct {
 	conditions []string
 	forward    bool
 	limit      int  // rows of a page
+	indexed    bool // the text index serves a condition
 	grow       bool // pages get larger: most of what comes may not be wanted
 
 	rest  span  // what is left to read
@@ -37,10 +39,12 @@ type pager struct {
 	stats storage.Stats
 }
 
-// Slices begin with minutes, and pages end at so many lines.
+// Slices begin with a minute, grow by sliceGrows, and by emptyGrows after one
+// without lines; pages end at maxPage lines.
 const (
-	firstSlice = int64(15 * time.Minute)
+	firstSlice = int64(time.Minute)
 	sliceGrows = 4
+	emptyGrows = 16
 	pageGrows  = 4
 	maxPage    = 20_000
 )
@@ -49,7 +53,10 @@ const (
 const maxPageBytes = 512 << 20
 
 func newPager(s *Store, set *streamSet, conditions []string, sp span, forward bool, limit int) *pager {
-	return &pager{store: s, set: set, conditions: conditions, forward: forward, limit: max(1, min(limit, maxPage)), rest: sp, width: firstSlice}
+	indexed := slices.ContainsFunc(conditions, func(c string) bool {
+		return strings.Contains(c, "body LIKE ") || strings.Contains(c, "hasToken(body, ")
+	})
+	return &pager{store: s, set: set, conditions: conditions, indexed: indexed, forward: forward, limit: max(1, min(limit, maxPage)), rest: sp, width: firstSlice}
 }
 
 // next returns the next lines, none when there are no more.
@@ -62,9 +69,7 @@ func (p *pager) next(ctx context.Context) ([]found, error) {
 		}
 		if rows < p.limit {
 			p.pass(slice)
-			if rows*sliceGrows < p.limit {
-				p.width *= sliceGrows
-			}
+			p.widen(rows)
 		} else if page = p.cut(page); len(page) == 0 {
 			p.limit *= 2 // all lines have one time: take them all
 			continue
@@ -87,6 +92,20 @@ func (p *pager) slice() span {
 		return span{p.rest.from, p.rest.from + p.width}
 	}
 	return span{p.rest.to - p.width, p.rest.to}
+}
+
+// widen chooses the next slice after one that had so many rows, fewer than a
+// page. A statement that the text index serves searches the index's dictionary
+// first, whatever its time: then all the rest is read at once.
+func (p *pager) widen(rows int) {
+	switch {
+	case p.indexed:
+		p.width = p.rest.to - p.rest.from
+	case rows == 0:
+		p.width *= emptyGrows
+	case rows*sliceGrows < p.limit:
+		p.width *= sliceGrows
+	}
 }
 
 // pass takes a slice that was read to its end off the rest.
