@@ -14,11 +14,15 @@ func newCheckCommand() *cobra.Command {
 		Short: "Check the configuration and rule files, and tell every mistake at once",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if _, err := loadConfig(f, os.LookupEnv); err != nil {
+			c, err := loadConfig(f, os.LookupEnv)
+			if err == nil {
+				err = c.Alerting.Check(checkLogQL)
+			}
+			if err != nil {
 				fmt.Fprintln(cmd.ErrOrStderr(), err)
 				return errReported
 			}
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "The configuration is good.")
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "The configuration is good.")
 			return err
 		},
 	}

@@ -11,9 +11,12 @@ import (
 
 	"github.com/prometheus/common/model"
 
+	"github.com/watchfire/watchfire/alerting"
 	"github.com/watchfire/watchfire/collector"
 	"github.com/watchfire/watchfire/collector/loki"
 	"github.com/watchfire/watchfire/collector/otlp"
+	"github.com/watchfire/watchfire/collector/sources"
+	"github.com/watchfire/watchfire/events"
 	"github.com/watchfire/watchfire/logs"
 	"github.com/watchfire/watchfire/metrics"
 	"github.com/watchfire/watchfire/server"
@@ -35,7 +38,9 @@ type config struct {
 	Metrics   metrics.Config          `yaml:"metrics"`
 	Logs      logs.Config             `yaml:"logs"`
 	Traces    traces.Config           `yaml:"traces"`
+	Events    events.Config           `yaml:"events"`
 	Collector collectorConfig         `yaml:"collector"`
+	Alerting  alerting.Config         `yaml:"alerting"`
 }
 
 type logConfig struct {
@@ -69,6 +74,8 @@ type collectorConfig struct {
 	Limits collector.Limits `yaml:"limits"`
 	OTLP   otlp.Config      `yaml:"otlp"`
 	Loki   loki.Config      `yaml:"loki"`
+
+	sources.Config `yaml:",inline"`
 }
 
 const day = model.Duration(24 * time.Hour)
@@ -96,7 +103,10 @@ func defaultConfig() config {
 			Limits: collector.DefaultLimits(),
 			OTLP:   otlp.DefaultConfig(),
 			Loki:   loki.DefaultConfig(),
+			Config: sources.DefaultConfig(),
 		},
+		Events:   events.DefaultConfig(),
+		Alerting: alerting.DefaultConfig(),
 	}
 }
 
@@ -137,6 +147,9 @@ func (c config) validate() error {
 		under("collector.limits", c.Collector.Limits.Validate()),
 		under("collector.otlp", c.Collector.OTLP.Validate()),
 		under("collector.loki", c.Collector.Loki.Validate()),
+		under("collector", c.Collector.Config.Validate()),
+		under("events", c.Events.Validate()),
+		under("alerting", c.Alerting.Validate()),
 	)
 	if c.Storage.DSN == "" {
 		errs = append(errs, under("storage.engine", c.Storage.Engine.Validate()))

@@ -10,14 +10,19 @@ import (
 	"github.com/grafana/loki/v3/pkg/logql/syntax"
 	"github.com/grafana/loki/v3/pkg/logqlmodel"
 	promconfig "github.com/prometheus/prometheus/config"
+	v1 "github.com/prometheus/prometheus/web/api/v1"
 
 	"github.com/watchfire/watchfire/collector"
 	"github.com/watchfire/watchfire/dashboards"
+	"github.com/watchfire/watchfire/events"
 	"github.com/watchfire/watchfire/logs"
 	"github.com/watchfire/watchfire/metrics"
 	"github.com/watchfire/watchfire/metrics/promapi"
 	"github.com/watchfire/watchfire/server"
 	"github.com/watchfire/watchfire/storage"
+	"github.com/watchfire/watchfire/traces"
+	"github.com/watchfire/watchfire/traces/jaeger"
+	"github.com/watchfire/watchfire/traces/tempo"
 )
 
 // queries wires the readers of the signals to the APIs of Prometheus, Loki,
@@ -31,13 +36,19 @@ func (a *app) queries(writer *metrics.Writer, tail *logs.Tail) {
 	store := metrics.NewStore(c.Metrics.Query, a.db.client, writer)
 	a.promql = metrics.NewEngine(c.Metrics.Query, store, metrics.EngineOptions{Registerer: a.registry, Logger: log})
 	promapi.New(c.Metrics.Query, a.promql, store, promapi.Options{
-		Config: func() promconfig.Config { return promconfig.DefaultConfig }, Retention: c.Storage.Retention.Metrics.Default.String(),
+		Targets: func(context.Context) v1.TargetRetriever { return a.sources.Scrape },
+		Config:  func() promconfig.Config { return promconfig.DefaultConfig }, Retention: c.Storage.Retention.Metrics.Default.String(),
 		Revision: version, Registerer: a.registry, Gatherer: a.registry, Logger: log,
 	}).Register(a.mux)
 
 	log = a.log.With("room", "logs")
 	a.logql = logs.NewEngine(c.Logs.Query, logs.NewStore(c.Logs.Query, a.db.client), logs.EngineOptions{Registerer: a.registry, Logger: log})
 	logs.NewAPI(a.logql, tail, version).Register(a.mux)
+
+	spans := traces.NewReader(c.Traces.Query, a.db.client, time.Now)
+	tempo.New(spans, version).Register(a.mux)
+	jaeger.New(spans, time.Now).Register(a.mux)
+	events.NewAPI(events.NewReader(c.Events.Query, a.db.client, time.Now)).Register(a.mux)
 }
 
 // page serves what people look at.
@@ -51,13 +62,13 @@ func (a *app) page(arrivals *collector.Arrivals) {
 		},
 		Query:  a.promql.Query,
 		Errors: a.newestErrors,
-		Alerts: func(context.Context, string) ([]dashboards.Alert, error) { return nil, nil },
+		Alerts: a.activeAlerts,
 		Now:    time.Now,
 	}
 	a.mux.Handle("GET /api/ops/v1/overview", server.Read, reader)
 	sql := dashboards.SQL{Query: a.limitedSQL, MaxRows: sqlMaxRows, Timeout: sqlTimeout}
 	a.mux.HandleFunc("POST /api/ops/v1/sql", server.Admin, sql.Serve)
-	a.mux.Handle("GET /", server.Read, dashboards.Page())
+	a.mux.Handle("/", server.Read, dashboards.Page())
 }
 
 // Limits of a SQL query.

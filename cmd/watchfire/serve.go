@@ -13,6 +13,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 
+	"github.com/watchfire/watchfire/alerting"
+	"github.com/watchfire/watchfire/collector/self"
+	"github.com/watchfire/watchfire/collector/sources"
 	"github.com/watchfire/watchfire/logs"
 	"github.com/watchfire/watchfire/metrics"
 	"github.com/watchfire/watchfire/server"
@@ -31,7 +34,8 @@ func newServeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			a := &app{config: c, flags: f, log: newLogger(c.Log)}
+			own := self.NewLogs(newLogger(c.Log).Handler(), c.Collector.Self.LogLevel)
+			a := &app{config: c, flags: f, log: slog.New(own), ownLogs: own}
 			return a.serve(cmd.Context())
 		},
 	}
@@ -65,6 +69,9 @@ type app struct {
 	server   *server.Server
 	promql   *metrics.Engine
 	logql    *logs.Engine
+	alerting *alerting.Service
+	sources  *sources.Sources
+	ownLogs  *self.Logs
 	reloads  []func(config) error
 	ready    readiness
 }
@@ -99,9 +106,13 @@ func (a *app) serve(ctx context.Context) (err error) {
 	if err := a.access(); err != nil {
 		return err
 	}
-	receiver := a.signals(spool)
+	receiver, err := a.signals(ctx, spool)
+	if err != nil {
+		return err
+	}
+	defer a.sources.Close()
 	if a.server, err = server.New(a.config.Server, server.Options{
-		HTTP: a.mux, GRPC: []server.GRPCService{{Access: server.Ingest, Register: receiver.RegisterGRPC}},
+		HTTP: a.sources.Traces.Middleware(a.mux), GRPC: []server.GRPCService{{Access: server.Ingest, Register: receiver.RegisterGRPC}},
 		Gate: a.gate, Memory: a.memory, Logger: a.log.With("room", "server"), Registerer: a.registry,
 	}); err != nil {
 		return err
@@ -140,7 +151,8 @@ func (a *app) access() (err error) {
 	a.reloads = append(a.reloads,
 		func(c config) error { return a.gate.Update(c.Server.Access) },
 		func(c config) error { a.limiter.Update(c.Server.Limits); return nil },
-		func(config) error { return a.server.Reload() })
+		func(config) error { return a.server.Reload() },
+		func(c config) error { return a.sources.Scrape.Apply(c.Collector.Scrape) })
 	return nil
 }
 
@@ -159,7 +171,7 @@ func (a *app) reloadOnHangup(ctx context.Context) context.Context {
 					a.log.Error("Cannot reload, going on as before", "error", err)
 					continue
 				}
-				a.log.Info("Reloaded access, limits and certificates")
+				a.log.Info("Reloaded access, limits, certificates, scraping and rules")
 			}
 		}
 	}()

@@ -1,13 +1,18 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"time"
+
+	"github.com/prometheus/prometheus/storage"
 
 	"github.com/watchfire/watchfire/collector"
 	"github.com/watchfire/watchfire/collector/loki"
 	"github.com/watchfire/watchfire/collector/otlp"
 	"github.com/watchfire/watchfire/collector/remotewrite"
+	"github.com/watchfire/watchfire/collector/sources"
+	"github.com/watchfire/watchfire/events"
 	"github.com/watchfire/watchfire/logs"
 	"github.com/watchfire/watchfire/metrics"
 	"github.com/watchfire/watchfire/server"
@@ -17,18 +22,21 @@ import (
 
 // signals wires the ways in to the signals' writers, and the signals' readers
 // to the APIs. The receiver it returns serves OTLP over gRPC too.
-func (a *app) signals(sink batch.Sink) *otlp.Receiver {
+func (a *app) signals(ctx context.Context, sink batch.Sink) (*otlp.Receiver, error) {
 	c := a.config
+	var err error
 	log := func(room string) *slog.Logger { return a.log.With("room", room) }
 	tail := logs.NewTail(c.Logs.Tail, a.registry)
 	writers := collector.Sinks{}
 	mw := metrics.NewWriter(c.Metrics, sink, metrics.WriterOptions{Limits: a.metricLimits, Registerer: a.registry, Logger: log("metrics")})
 	lw := logs.NewWriter(c.Logs, sink, logs.WriterOptions{Identity: c.Identity, Tail: tail, Registerer: a.registry, Logger: log("logs")})
 	tw := traces.NewWriter(c.Traces, sink, traces.WriterOptions{Identity: c.Identity, Registerer: a.registry, Logger: log("traces")})
-	writers.Metrics, writers.Logs, writers.Spans = mw, lw, tw
+	ew := events.NewWriter(c.Events, sink, events.WriterOptions{Registerer: a.registry, Logger: log("events")})
+	writers.Metrics, writers.Logs, writers.Spans, writers.Events = mw, lw, tw, ew
 	a.parts.add("metrics writer", mw.Run)
 	a.parts.add("logs writer", lw.Run)
 	a.parts.add("traces writer", tw.Run)
+	a.parts.add("events writer", ew.Run)
 
 	arrivals := collector.NewArrivals(time.Now)
 	counts := collector.NewMetrics(a.registry)
@@ -46,9 +54,27 @@ func (a *app) signals(sink batch.Sink) *otlp.Receiver {
 	receiver.Register(a.mux)
 	remotewrite.New(arrivals.Sinks("remote_write", writers).Metrics, limits, admit, counts).Register(a.mux)
 	loki.New(c.Collector.Loki, arrivals.Sinks("loki", writers).Logs, limits, admit, counts).Register(a.mux)
+	a.sources, err = sources.New(ctx, sources.Options{
+		Config: c.Collector.Config, Data: c.Data,
+		Sinks:      func(source string) collector.Sinks { return arrivals.Sinks(source, writers) },
+		Appendable: func(tenant func(context.Context) string) storage.AppendableV2 { return mw.Appendable(tenant) },
+		Stored:     func(tenant string, samples int) { arrivals.Note(tenant, "metrics", "scrape", samples) },
+		OTLP:       receiver, Limits: limits, Counts: counts, Registry: a.registry,
+		OwnLogs: a.ownLogs, Version: version, Logger: log("collector"),
+	})
+	if err != nil {
+		return nil, err
+	}
 	a.queries(mw, tail)
+	if err := a.alerts(writers.Metrics); err != nil {
+		return nil, err
+	}
+	for _, p := range a.sources.Parts {
+		a.parts.add(p.Name, p.Run)
+	}
+	a.parts.add("alerting", a.alerting.Run)
 	a.page(arrivals)
-	return receiver
+	return receiver, nil
 }
 
 // metricLimits are the metrics room's limits with the tenant's own limit of

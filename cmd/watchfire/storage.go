@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/watchfire/watchfire/events"
 	"github.com/watchfire/watchfire/logs"
 	"github.com/watchfire/watchfire/metrics"
 	"github.com/watchfire/watchfire/storage"
@@ -25,7 +26,7 @@ type database struct {
 // migrations of every room, in the order in which they run.
 func migrations() []storage.Migration {
 	var all []storage.Migration
-	for _, room := range [][]storage.Migration{metrics.Migrations(), logs.Migrations(), traces.Migrations()} {
+	for _, room := range [][]storage.Migration{metrics.Migrations(), logs.Migrations(), traces.Migrations(), events.Migrations()} {
 		all = append(all, room...)
 	}
 	return all
@@ -92,7 +93,7 @@ type signalRetention struct {
 func (c config) retentions() []signalRetention {
 	r := c.Storage.Retention
 	return []signalRetention{
-		{r.Metrics, metrics.Tables()}, {r.Logs, logs.Tables()}, {r.Traces, traces.Tables()},
+		{r.Metrics, metrics.Tables()}, {r.Logs, logs.Tables()}, {r.Traces, traces.Tables()}, {r.Events, events.Tables()},
 	}
 }
 
