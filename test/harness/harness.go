@@ -109,6 +109,23 @@ func FreeAddr(t testing.TB) string {
 // Start runs the binary and waits until it is ready; the test's end stops it.
 func Start(t testing.TB, o Options) *Watchfire {
 	t.Helper()
+	w := launch(t, o)
+	t.Cleanup(w.stopQuietly)
+	w.WaitReady()
+	return w
+}
+
+// StartShared is Start for several tests: the caller stops it, and names the
+// data folder.
+func StartShared(t testing.TB, o Options) *Watchfire {
+	t.Helper()
+	w := launch(t, o)
+	w.WaitReady()
+	return w
+}
+
+func launch(t testing.TB, o Options) *Watchfire {
+	t.Helper()
 	if o.Data == "" {
 		o.Data = t.TempDir()
 	}
@@ -124,8 +141,6 @@ func Start(t testing.TB, o Options) *Watchfire {
 		w.opts.Args = append(w.opts.Args, "--config", file)
 	}
 	w.start()
-	t.Cleanup(w.stopQuietly)
-	w.WaitReady()
 	return w
 }
 

@@ -56,7 +56,7 @@ func (w *Watchfire) PushLines(labels map[string]string, at time.Time, lines ...s
 func (w *Watchfire) RawSamples(selector, label string, span time.Duration, at time.Time) (map[string][]Point, error) {
 	query := fmt.Sprintf("%s[%dms]", selector, span.Milliseconds())
 	status, text, err := w.TryDo(http.MethodPost, "/api/v1/query", "application/x-www-form-urlencoded",
-		fmt.Appendf(nil, "query=%s&time=%.3f", escape(query), float64(at.UnixMilli())/1000))
+		fmt.Appendf(nil, "query=%s&time=%.3f", Escape(query), float64(at.UnixMilli())/1000))
 	if err != nil {
 		return nil, err
 	}

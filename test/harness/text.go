@@ -8,4 +8,5 @@ import (
 
 func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
 
-func escape(s string) string { return url.QueryEscape(s) }
+// Escape quotes s for a query or a form.
+func Escape(s string) string { return url.QueryEscape(s) }
