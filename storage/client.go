@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"strings"
 	"time"
 
@@ -97,8 +98,12 @@ func parseDSN(dsn string) (*clickhouse.Options, error) {
 		return nil, errDSN
 	}
 	opts, err := clickhouse.ParseDSN(dsn)
-	if err != nil {
+	var quotes *url.Error
+	if errors.As(err, &quotes) {
 		return nil, errDSN
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot parse the ClickHouse DSN: %w", err)
 	}
 	for _, addr := range opts.Addr {
 		if _, _, err := net.SplitHostPort(addr); err != nil {

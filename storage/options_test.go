@@ -96,12 +96,13 @@ func withHost(dsn, host string) string {
 
 func TestOpenTellsWhatIsWrong(t *testing.T) {
 	for dsn, want := range map[string]string{
-		"postgres://u:secret@h/d":             "want http://, https:// or clickhouse://",
-		"http://u:secret@127.0.0.1:1/d":       "cannot reach ClickHouse at [\"127.0.0.1:1\"]",
-		"clickhouse://u:secret@127.0.0.1:1/d": "cannot reach ClickHouse at [\"127.0.0.1:1\"]",
-		"http://u:secret@127.0.0.1:1/%zz":     "want http://",
-		"http://u:secret@h/d":                 "host \"h\" has no port",
-		"":                                    "want http://",
+		"postgres://u:secret@h/d":              "want http://, https:// or clickhouse://",
+		"http://u:secret@127.0.0.1:1/d":        "cannot reach ClickHouse at [\"127.0.0.1:1\"]",
+		"clickhouse://u:secret@127.0.0.1:1/d":  "cannot reach ClickHouse at [\"127.0.0.1:1\"]",
+		"http://u:secret@127.0.0.1:1/%zz":      "want http://",
+		"http://u:secret@h/d":                  "host \"h\" has no port",
+		"":                                     "want http://",
+		"http://u:secret@h:1/d?dial_timeout=x": "invalid duration",
 	} {
 		_, err := storage.Open(t.Context(), storage.Options{DSN: dsn})
 		if err == nil {

@@ -342,6 +342,10 @@ func TestBusyEngine(t *testing.T) {
 	cfg.MaxQueries = 2 // one keeps the engine alive
 	e := start(t, cfg)
 	c := open(t, e)
+	// The listener opens just before the query that keeps the engine alive.
+	eventually(t, "the keep-alive query runs", func() bool {
+		return value(t, c, "SELECT count() FROM system.processes") == 2
+	})
 	slow := func(ctx context.Context, onBlock func(int) error) error {
 		_, err := c.Select(ctx, storage.Select{SQL: "SELECT number FROM system.numbers", Result: proto.Results{{Data: new(proto.ColUInt64)}}, OnBlock: onBlock})
 		return err

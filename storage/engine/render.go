@@ -10,6 +10,13 @@ import (
 	"text/template"
 )
 
+// engines are the table and database engines that do not reach out of the
+// database.
+var engines = []string{
+	"Atomic", "MergeTree", "ReplacingMergeTree", "SummingMergeTree", "AggregatingMergeTree", "CollapsingMergeTree",
+	"VersionedCollapsingMergeTree", "CoalescingMergeTree", "Distributed", "Memory", "Null", "Buffer", "Merge", "Join", "Set",
+}
+
 // Names that the parent and the child agree on.
 const (
 	user     = "watchfire"
@@ -28,13 +35,14 @@ type settings struct {
 	MaxQueries         int
 	Password           string // of the application's user
 	Cluster            *Cluster
+	Engines            []string
 }
 
 func newSettings(c Config, data, run string, port int, password string) settings {
 	s := settings{
 		Data: data, Run: run, Backups: c.Backups, HTTPPort: port,
 		Memory: c.MemoryBytes, Threads: c.Threads, MaxQueries: c.MaxQueries,
-		Password: password, Cluster: c.Cluster,
+		Password: password, Cluster: c.Cluster, Engines: engines,
 	}
 	if s.Memory == 0 {
 		s.Memory = memoryShare(availableMemory("/"))
@@ -119,7 +127,7 @@ var configTemplate = template.Must(template.New("config").Funcs(funcs).Parse(`<c
     <merge_tree>
         <fsync_after_insert>1</fsync_after_insert>
         <fsync_part_directory>1</fsync_part_directory>
-        <non_replicated_deduplication_window>1000</non_replicated_deduplication_window>
+        <non_replicated_deduplication_window>10000</non_replicated_deduplication_window>
         <materialize_ttl_recalculate_only>1</materialize_ttl_recalculate_only>
         <number_of_free_entries_in_pool_to_execute_mutation>0</number_of_free_entries_in_pool_to_execute_mutation>
         <number_of_free_entries_in_pool_to_lower_max_size_of_merge>0</number_of_free_entries_in_pool_to_lower_max_size_of_merge>
@@ -132,7 +140,9 @@ var configTemplate = template.Must(template.New("config").Funcs(funcs).Parse(`<c
 // logs in as "default" from loopback without a password, whatever the
 // configuration says: all that default may do is open the listeners and wait,
 // and its quota is just the queries that this takes, so that nobody after it
-// can run any.
+// can run any. Our own user has its database and no way to networks and, but
+// for the function file(), to files: the last line should a query compiler let
+// a user's SQL through.
 var usersTemplate = template.Must(template.New("users").Funcs(funcs).Parse(`<clickhouse>
     <profiles>
         <default>
@@ -167,7 +177,15 @@ var usersTemplate = template.Must(template.New("users").Funcs(funcs).Parse(`<cli
             <profile>default</profile>
             <quota>default</quota>
             <grants>
-                <query>GRANT ALL ON *.*</query>
+                <query>GRANT ALL ON ` + database + `.*</query>
+                <query>GRANT SELECT ON system.*</query>
+                <query>GRANT CREATE TEMPORARY TABLE, KILL QUERY, BACKUP, SYSTEM ON *.*</query>
+{{- range .Engines}}
+                <query>GRANT TABLE ENGINE ON {{.}}</query>
+{{- end}}
+{{- if .Cluster}}
+                <query>GRANT REMOTE ON *.*</query>
+{{- end}}
             </grants>
         </` + user + `>
     </users>

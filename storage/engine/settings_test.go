@@ -2,12 +2,14 @@ package engine_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/watchfire/watchfire/storage"
 	"github.com/watchfire/watchfire/storage/engine/enginetest"
 )
 
@@ -44,7 +46,7 @@ func TestSettingsAreInForce(t *testing.T) {
 			"async_insert": "0", "allow_experimental_time_series_aggregate_functions": "1", "materialize_ttl_after_modify": "0",
 			"max_memory_usage": "536870912",
 		},
-		"merge_tree_settings": {"fsync_after_insert": "1", "fsync_part_directory": "1", "non_replicated_deduplication_window": "1000"},
+		"merge_tree_settings": {"fsync_after_insert": "1", "fsync_part_directory": "1", "non_replicated_deduplication_window": "10000"},
 		"server_settings": {
 			"max_server_memory_usage": "1073741824", "max_concurrent_queries": "50", "mark_cache_size": "67108864",
 			"index_mark_cache_size": "67108864", "primary_index_cache_size": "67108864", "uncompressed_cache_size": "33554432",
@@ -72,5 +74,21 @@ func TestSettingsAreInForce(t *testing.T) {
 	t.Logf("idle: PSS %d MB, anonymous %d MB", total>>20, anonymous>>20)
 	if anonymous > 256<<20 {
 		t.Errorf("an idle engine has %d MB of its own", anonymous>>20)
+	}
+}
+
+func TestOwnUserStaysInItsDatabase(t *testing.T) {
+	c := open(t, start(t, enginetest.Config(t.TempDir())))
+	for _, sql := range []string{
+		"SELECT * FROM file('/etc/passwd', LineAsString)", "SELECT * FROM url('http://127.0.0.1:1/', LineAsString)",
+		"SELECT * FROM remote('127.0.0.1:1', system.one)", "SELECT * FROM s3('http://127.0.0.1:1/bucket/f', CSV)",
+		"CREATE TABLE watchfire.x (n UInt8) ENGINE = File(CSV)", "CREATE TABLE watchfire.x (n UInt8) ENGINE = URL('http://127.0.0.1:1/', CSV)",
+		"CREATE DATABASE other", "CREATE TABLE default.x (n UInt8) ENGINE = Memory",
+		"INSERT INTO FUNCTION file('x.csv') SELECT 1",
+	} {
+		var e *storage.Error
+		if err := c.Exec(t.Context(), sql); !errors.As(err, &e) || e.Name != "ACCESS_DENIED" {
+			t.Errorf("%s: %v, want ACCESS_DENIED", sql, err)
+		}
 	}
 }
