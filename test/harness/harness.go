@@ -82,14 +82,15 @@ func Missing(t testing.TB, why string) {
 // Tool is the path of a program that the tests drive.
 func Tool(t testing.TB, name string) string {
 	t.Helper()
-	if p, err := exec.LookPath(name); err == nil {
-		return p
-	}
+	// The clients that the set-up builds win over a distribution's older ones.
 	if dir, err := os.UserCacheDir(); err == nil {
 		p := filepath.Join(dir, "watchfire", "bin", name)
 		if _, err := os.Stat(p); err == nil {
 			return p
 		}
+	}
+	if p, err := exec.LookPath(name); err == nil {
+		return p
 	}
 	Missing(t, name+" is not installed: run make setup")
 	return ""
