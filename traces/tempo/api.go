@@ -42,6 +42,8 @@ func (a *API) Register(mux Mux) {
 	// A tag's name may have slashes, so the end of the path is cut by hand.
 	get("/api/search/tag/{rest...}", a.tagValues)
 	get("/api/v2/search/tag/{rest...}", a.tagValuesV2)
+	get("/api/metrics/query_range", a.queryRange)
+	get("/api/metrics/query", a.queryInstant)
 }
 
 func text(s string) func(http.ResponseWriter, *http.Request) error {

@@ -143,6 +143,11 @@ func TestAnswersGolden(t *testing.T) {
 		"/tempo/api/v2/search/tag/status/values",
 		"/tempo/api/v2/search/tag/event.exception.type/values",
 		"/tempo/api/v2/search/tag/rootServiceName/values",
+		"/tempo/api/metrics/query_range?start=1700000000&end=1700000120&step=60s&q=" + url.QueryEscape(`{ status != ok } | rate() by(resource.service.name, status) with(sample=true)`),
+		"/tempo/api/metrics/query_range?start=1700000000&end=1700000120&step=60&q=" + url.QueryEscape(`{ } | quantile_over_time(duration, 0.5, 1) by(.process.pid)`),
+		"/tempo/api/metrics/query_range?start=1700000000&end=1700000120&step=60&q=" + url.QueryEscape(`{ nestedSetParent<0 && true } | histogram_over_time(duration)`),
+		"/tempo/api/metrics/query_range?start=1700000000&end=1700000120&step=60&q=" + url.QueryEscape(`{ } | max_over_time(span.http.status_code)`),
+		"/tempo/api/metrics/query?start=1700000000&end=1700000120&q=" + url.QueryEscape(`{ } | count_over_time() by(kind)`),
 	} {
 		status, body := get(path)
 		if status != 200 {
@@ -208,24 +213,28 @@ func TestHealth(t *testing.T) {
 func TestErrors(t *testing.T) {
 	get := serve(t)
 	for path, want := range map[string]string{
-		"/tempo/api/traces/ff":                              "404 trace not found: 000000000000000000000000000000ff",
-		"/tempo/api/v2/traces/ff":                           "404 trace not found",
-		"/tempo/api/traces/xyz":                             "400 trace id \"xyz\" is not hexadecimal",
-		"/tempo/api/traces/" + traceID + "?start=5&end=3":   "400 http parameter start must be before end",
-		"/tempo/api/search?q=%7B":                           "400 invalid TraceQL query: TraceQL 1:2",
-		"/tempo/api/search?q=%7B%7D&tags=a%3Db":             "400 can't specify tags and q",
-		"/tempo/api/search?q=%7B%7D&limit=0":                "400 limit of 0",
-		"/tempo/api/search?q=%7B%7D&limit=x":                "400 invalid limit",
-		"/tempo/api/search?q=%7B%7D&limit=1000000":          "max_traces",
-		"/tempo/api/search?q=%7B%7D&start=x":                "400 start is \"x\"",
-		"/tempo/api/search?tags=a":                          "400 invalid tags",
-		"/tempo/api/search?tags=a%3Db+a%3Dc":                "400 invalid tags: tag a has been set twice",
-		"/tempo/api/search?tags=&minDuration=1":             "400 invalid minDuration",
-		"/tempo/api/search?q=%7B%7D+%7C+rate()":             "400 {} | rate() is a metrics query",
-		"/tempo/api/search/tags?scope=x":                    "400 invalid scope: x",
-		"/tempo/api/v2/search/tag/x/values":                 "400 invalid tag name",
-		"/tempo/api/v2/search/tag/span.x":                   "404",
-		"/tempo/api/v2/traces/" + traceID + "?q=%7B%7D+%3E": "400 TraceQL",
+		"/tempo/api/traces/ff":                                                             "404 trace not found: 000000000000000000000000000000ff",
+		"/tempo/api/v2/traces/ff":                                                          "404 trace not found",
+		"/tempo/api/traces/xyz":                                                            "400 trace id \"xyz\" is not hexadecimal",
+		"/tempo/api/traces/" + traceID + "?start=5&end=3":                                  "400 http parameter start must be before end",
+		"/tempo/api/search?q=%7B":                                                          "400 invalid TraceQL query: TraceQL 1:2",
+		"/tempo/api/search?q=%7B%7D&tags=a%3Db":                                            "400 can't specify tags and q",
+		"/tempo/api/search?q=%7B%7D&limit=0":                                               "400 limit of 0",
+		"/tempo/api/search?q=%7B%7D&limit=x":                                               "400 invalid limit",
+		"/tempo/api/search?q=%7B%7D&limit=1000000":                                         "max_traces",
+		"/tempo/api/search?q=%7B%7D&start=x":                                               "400 start is \"x\"",
+		"/tempo/api/search?tags=a":                                                         "400 invalid tags",
+		"/tempo/api/search?tags=a%3Db+a%3Dc":                                               "400 invalid tags: tag a has been set twice",
+		"/tempo/api/search?tags=&minDuration=1":                                            "400 invalid minDuration",
+		"/tempo/api/search?q=%7B%7D+%7C+rate()":                                            "400 {} | rate() is a metrics query",
+		"/tempo/api/metrics/query_range?q=%7B%7D":                                          "400 { } is no metrics query",
+		"/tempo/api/metrics/query_range?q=%7B%7D+%7C+rate()&step=x":                        "400 invalid step",
+		"/tempo/api/metrics/query_range?q=%7B%7D+%7C+rate()&start=0&end=1700000000&step=1": "400 1700000000 steps",
+		"/tempo/api/metrics/query?q=" + url.QueryEscape("{ rootName = \"x\" } | rate()"):   "422 ",
+		"/tempo/api/search/tags?scope=x":                                                   "400 invalid scope: x",
+		"/tempo/api/v2/search/tag/x/values":                                                "400 invalid tag name",
+		"/tempo/api/v2/search/tag/span.x":                                                  "404",
+		"/tempo/api/v2/traces/" + traceID + "?q=%7B%7D+%3E":                                "400 TraceQL",
 	} {
 		status, body := get(path)
 		if got := fmt.Sprint(status, " ", body); !strings.Contains(got, want) {
