@@ -339,32 +339,35 @@ func TestTakenPort(t *testing.T) {
 
 func TestBusyEngine(t *testing.T) {
 	cfg := enginetest.Config(t.TempDir())
-	cfg.MaxQueries = 2 // one keeps the engine alive
+	cfg.MaxQueries = 8
 	e := start(t, cfg)
 	c := open(t, e)
-	// The listener opens just before the query that keeps the engine alive.
-	eventually(t, "the keep-alive query runs", func() bool {
-		return value(t, c, "SELECT count() FROM system.processes") == 2
-	})
 	slow := func(ctx context.Context, onBlock func(int) error) error {
 		_, err := c.Select(ctx, storage.Select{SQL: "SELECT number FROM system.numbers", Result: proto.Results{{Data: new(proto.ColUInt64)}}, OnBlock: onBlock})
 		return err
 	}
+	// More than may run at once: each holds its place until all have begun.
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	err := slow(ctx, func(int) error {
-		defer cancel()
-		err := c.Ping(t.Context())
-		if !errors.Is(err, storage.ErrUnavailable) || storage.Permanent(err) {
-			t.Errorf("one query too many: %v, want ErrUnavailable", err)
+	errs := make(chan error)
+	for range cfg.MaxQueries + 1 {
+		go func() {
+			errs <- slow(ctx, func(int) error { <-ctx.Done(); return ctx.Err() })
+		}()
+	}
+	if err := <-errs; !errors.Is(err, storage.ErrUnavailable) || storage.Permanent(err) {
+		t.Errorf("one query too many: %v, want ErrUnavailable", err)
+	}
+	cancel()
+	for range cfg.MaxQueries {
+		if err := <-errs; !errors.Is(err, context.Canceled) && !errors.Is(err, storage.ErrUnavailable) {
+			t.Errorf("got %v", err)
 		}
-		return nil
-	})
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
 	}
 
+	var err error
 	// An engine that dies amid a result must not pass for the result's end.
+	eventually(t, "the others leave", func() bool { err = c.Ping(t.Context()); return err == nil })
 	err = slow(t.Context(), func(int) error { return syscall.Kill(e.PID(), syscall.SIGKILL) })
 	if !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("killed amid a result: %v, want ErrUnavailable", err)
