@@ -16,7 +16,7 @@ func TestCompare(t *testing.T) {
 		{"0.1", "0.11", "DIFFER"},
 		{"+Inf", "1", "DIFFER"},
 	} {
-		if got := compare(body(c.a), body(c.b)); !strings.HasPrefix(got, c.want) {
+		if got, _ := compare(body(c.a), body(c.b)); !strings.HasPrefix(got, c.want) {
 			t.Errorf("compare(%s, %s) is %q, want %q", c.a, c.b, got, c.want)
 		}
 	}

@@ -161,6 +161,10 @@ func (f diskMetricsFlags) print(l *lab, scrapes []scrape, own, theirs stored) {
 	t.row("parts or blocks", digits(own.parts), digits(theirs.parts))
 	t.flush()
 	l.note("Watchfire: all columns of the samples table as merges left it; Prometheus: chunks of the block")
+	if len(own.columns) == 0 {
+		l.note("the parts are too small for ClickHouse to tell their columns apart")
+		return
+	}
 	t = newTable(l.out, "column", "bytes a sample")
 	for _, c := range own.columns {
 		var n float64

@@ -24,7 +24,7 @@ func ingestMetrics(fs *flag.FlagSet) func(context.Context, *lab) error {
 	fs.DurationVar(&f.interval, "interval", 15*time.Second, "between the samples of a series")
 	fs.BoolVar(&f.paced, "paced", false, "send in real time, a step every interval, instead of as fast as it goes")
 	fs.IntVar(&f.batch, "batch", 2000, "samples in a request")
-	fs.IntVar(&f.senders, "senders", 8, "requests at once")
+	fs.IntVar(&f.senders, "senders", 32, "requests at once")
 	fs.StringVar(&f.only, "only", "", "watchfire or prometheus: only that side")
 	return func(ctx context.Context, l *lab) error { return f.run(ctx, l) }
 }
@@ -81,16 +81,23 @@ func (f ingestMetricsFlags) side(ctx context.Context, l *lab, begin time.Time, s
 	if r.cost, err = s.measure(); err != nil {
 		return r, err
 	}
-	for step := range f.steps {
-		var bodies [][]byte
+	for step := 0; step < f.steps; {
+		// A lane has always the same series, in order of time.
+		lanes := make([][][]byte, max(f.senders, 1))
 		t := begin.Add(time.Duration(step) * f.interval)
-		err := gen.Step(t.UnixMilli(), f.batch, func(body []byte, n int) error {
-			bodies = append(bodies, slices.Clone(body))
-			r.samples += float64(n)
-			return nil
-		})
-		if err != nil {
-			return r, err
+		first := step == 0
+		for range f.together(step) {
+			lane := 0
+			err := gen.Step(begin.Add(time.Duration(step)*f.interval).UnixMilli(), f.batch, func(body []byte, n int) error {
+				lanes[lane%len(lanes)] = append(lanes[lane%len(lanes)], slices.Clone(body))
+				lane++
+				r.samples += float64(n)
+				return nil
+			})
+			if err != nil {
+				return r, err
+			}
+			step++
 		}
 		if f.paced {
 			if err := sleepUntil(ctx, t); err != nil {
@@ -98,12 +105,12 @@ func (f ingestMetricsFlags) side(ctx context.Context, l *lab, begin time.Time, s
 			}
 		}
 		begun := time.Now()
-		if err := p.all(ctx, bodies); err != nil {
-			return r, fmt.Errorf("%s: step %d: %w", s.name, step, err)
+		if err := p.lanes(ctx, lanes); err != nil {
+			return r, fmt.Errorf("%s: before step %d: %w", s.name, step, err)
 		}
 		r.pushing += time.Since(begun)
 		r.late = max(r.late, time.Since(t)-f.interval)
-		if step == 0 {
+		if first {
 			r.firstCPU = r.cost.soFar()
 		}
 	}
@@ -125,6 +132,15 @@ func (f ingestMetricsFlags) side(ctx context.Context, l *lab, begin time.Time, s
 	}
 	_, err = s.stop()
 	return r, err
+}
+
+// together is how many steps are made before they are sent: some million
+// samples, but the first, which makes the series, and paced ones alone.
+func (f ingestMetricsFlags) together(step int) int {
+	if f.paced || step == 0 {
+		return 1
+	}
+	return min(max(1, 1_000_000/max(f.series, 1)), f.steps-step)
 }
 
 // check counts the series of one family, in all their samples, by a query.

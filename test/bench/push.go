@@ -65,6 +65,26 @@ func (p *pusher) all(ctx context.Context, bodies [][]byte) error {
 	return context.Cause(ctx)
 }
 
+// lanes sends several lists of bodies at once, each in its order, as the shards
+// of a remote-write sender do.
+func (p *pusher) lanes(ctx context.Context, lanes [][][]byte) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var running sync.WaitGroup
+	for _, bodies := range lanes {
+		running.Go(func() {
+			for _, body := range bodies {
+				if err := p.send(ctx, body); err != nil {
+					cancel(err)
+					return
+				}
+			}
+		})
+	}
+	running.Wait()
+	return context.Cause(ctx)
+}
+
 // send pushes one body until it is acknowledged.
 func (p *pusher) send(ctx context.Context, body []byte) error {
 	const attempts = 50

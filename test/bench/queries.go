@@ -41,21 +41,21 @@ type span struct {
 	series   int
 	length   time.Duration
 	interval time.Duration
-	window   string // of rate
+	window   time.Duration // of rate
 }
 
 func (f queryFlags) spans() []span {
 	all := []span{
-		{"hour", f.hour, time.Hour, 15 * time.Second, "5m"},
-		{"day", f.day, 24 * time.Hour, 15 * time.Second, "5m"},
-		{"week", f.week, 7 * 24 * time.Hour, time.Minute, "10m"},
+		{"hour", f.hour, time.Hour, 15 * time.Second, 5 * time.Minute},
+		{"day", f.day, 24 * time.Hour, 15 * time.Second, 5 * time.Minute},
+		{"week", f.week, 7 * 24 * time.Hour, time.Minute, 10 * time.Minute},
 	}
 	return slices.DeleteFunc(all, func(s span) bool { return s.series == 0 })
 }
 
 // queries are those of a dashboard over the span.
 func (s span) queries() []string {
-	m := fmt.Sprintf("%s{job=%q}[%s]", load.HistogramMetric, s.job, s.window)
+	m := fmt.Sprintf("%s{job=%q}[%gm]", load.HistogramMetric, s.job, s.window.Minutes())
 	return []string{
 		"rate(" + m + ")",
 		"sum by (handler) (rate(" + m + "))",
@@ -100,7 +100,7 @@ func (f queryFlags) run(ctx context.Context, l *lab) error {
 // load pushes every span in order of time, for Prometheus takes no samples
 // that are more than an hour older than the newest.
 func (f queryFlags) load(ctx context.Context, l *lab, s *side, end time.Time) error {
-	const block = 10 * time.Minute
+	const block = 30 * time.Minute
 	type source struct {
 		span
 		gen *load.Histograms
@@ -122,7 +122,7 @@ func (f queryFlags) load(ctx context.Context, l *lab, s *side, end time.Time) er
 			}
 			var times []int64
 			for at := t; at.Before(t.Add(block)); at = at.Add(src.interval) {
-				times = append(times, at.UnixMilli())
+				times = append(times, at.Add(beside).UnixMilli())
 			}
 			err := src.gen.Steps(times, f.batch, func(body []byte, n int) error {
 				bodies = append(bodies, slices.Clone(body))
@@ -164,25 +164,25 @@ func (f queryFlags) measure(ctx context.Context, s *side, end time.Time) ([]aske
 	return all, nil
 }
 
-// one runs a query. Its steps lie beside the samples' times, so that windows
-// which include their left end and those which don't hold the same samples.
+// beside keeps samples off the steps of queries: windows which include their
+// left end, as those of Prometheus 2, and those which don't hold the same then.
+const beside = 500 * time.Millisecond
+
+// one runs a query. Its windows begin after the first sample, for versions of
+// Prometheus differ in what they make of a beginning.
 func (f queryFlags) one(ctx context.Context, s *side, sp span, query string, end time.Time) (asked, error) {
 	a := asked{query: query}
-	step := (sp.length / time.Duration(f.points)).Truncate(sp.interval)
-	if step == 0 {
-		step = sp.interval
-	}
-	last := end.Add(-sp.interval + 7*time.Second)
+	step := max((sp.length-sp.window-sp.interval)/time.Duration(f.points), time.Second).Truncate(time.Second)
 	params := map[string]string{
 		"query": query, "step": fmt.Sprint(step.Seconds()),
-		"start": unixSeconds(last.Add(-step * time.Duration(f.points-1))), "end": unixSeconds(last),
+		"start": unixSeconds(end.Add(-step * time.Duration(f.points-1))), "end": unixSeconds(end),
 	}
 	run := func() (answer, error) { return ask(ctx, s.url+"/api/v1/query_range", params) }
 	if f.cold {
 		if err := s.restartCold(ctx); err != nil {
 			return a, err
 		}
-		if err := settle(ctx, s.pid(), 10*time.Second); err != nil {
+		if err := settle(ctx, s.pid(), 5*time.Second); err != nil {
 			return a, err
 		}
 		got, err := run()
@@ -214,7 +214,7 @@ func (f queryFlags) one(ctx context.Context, s *side, sp span, query string, end
 
 func (f queryFlags) print(l *lab, own, theirs []asked) error {
 	t := newTable(l.out, "query", "series", "warm ms", "Prometheus", "ratio", "cold ms", "Prometheus", "ratio", "CPU-s", "Prometheus", "answers", "goal")
-	worst, failed, i := 0.0, []error(nil), 0
+	worst, failed, details, i := 0.0, []error(nil), []string(nil), 0
 	for _, sp := range f.spans() {
 		for _, q := range sp.queries() {
 			a, b := own[i], theirs[i]
@@ -225,15 +225,22 @@ func (f queryFlags) print(l *lab, own, theirs []asked) error {
 				continue
 			}
 			ratio := over(ms(a.warm), ms(b.warm))
+			verdict, detail := compare(a.answer, b.answer)
+			if detail != "" {
+				details = append(details, q+": "+detail)
+			}
 			worst = max(worst, ratio, over(ms(a.cold), ms(b.cold)))
 			t.row(strings.NewReplacer(load.HistogramMetric, "m", fmt.Sprintf("{job=%q}", sp.job), "").Replace(q), sp.String(),
 				digits(ms(a.warm)), digits(ms(b.warm)), times(ms(a.warm), ms(b.warm)),
 				digits(ms(a.cold)), digits(ms(b.cold)), times(ms(a.cold), ms(b.cold)),
-				digits(a.cpu), digits(b.cpu), compare(a.answer, b.answer),
+				digits(a.cpu), digits(b.cpu), verdict,
 				goal(max(ratio, over(ms(a.cold), ms(b.cold))) <= f.worst, fmt.Sprintf("<= %gx", f.worst)))
 		}
 	}
 	t.flush()
+	for _, d := range details {
+		l.note("%s", d)
+	}
 	l.note("the slowest is %s; cold: first query after a restart with the files out of memory", digits(worst)+"x")
 	return errors.Join(failed...)
 }
@@ -242,31 +249,32 @@ func (s span) String() string {
 	return fmt.Sprintf("%s x %s at %s", number(float64(s.series)), s.length, s.interval)
 }
 
-// compare tells whether two answers are the same but for rounding.
-func compare(a, b answer) string {
+// compare tells whether two answers are the same but for rounding, and where
+// not.
+func compare(a, b answer) (verdict, detail string) {
 	x, err := a.matrix()
 	if err != nil {
-		return err.Error()
+		return "unreadable", err.Error()
 	}
 	y, err := b.matrix()
 	if err != nil {
-		return err.Error()
+		return "unreadable", err.Error()
 	}
 	if len(x) != len(y) {
-		return fmt.Sprintf("DIFFER: %d and %d series", len(x), len(y))
+		return "DIFFER", fmt.Sprintf("%d and %d series", len(x), len(y))
 	}
 	for key, p := range x {
 		q, ok := y[key]
 		if !ok || len(p) != len(q) {
-			return fmt.Sprintf("DIFFER: %d and %d points of %s", len(p), len(q), key)
+			return "DIFFER", fmt.Sprintf("%d and %d points of %s", len(p), len(q), key)
 		}
 		for i := range p {
 			if p[i].t != q[i].t || !near(p[i].v, q[i].v) {
-				return fmt.Sprintf("DIFFER: %v and %v in %s", p[i], q[i], key)
+				return "DIFFER", fmt.Sprintf("%v and %v in %s", p[i], q[i], key)
 			}
 		}
 	}
-	return fmt.Sprintf("same, %d series", len(x))
+	return fmt.Sprintf("same, %d series", len(x)), ""
 }
 
 func near(a, b float64) bool {
