@@ -96,10 +96,11 @@ func (p *pager) slice() span {
 
 // widen chooses the next slice after one that had so many rows, fewer than a
 // page. A statement that the text index serves searches the index's dictionary
-// first, whatever its time: then all the rest is read at once.
+// first, whatever its time: then all the rest is read at once, unless nothing
+// but a slice before the newest lines was read yet.
 func (p *pager) widen(rows int) {
 	switch {
-	case p.indexed:
+	case p.indexed && (rows > 0 || p.width > firstSlice):
 		p.width = p.rest.to - p.rest.from
 	case rows == 0:
 		p.width *= emptyGrows
