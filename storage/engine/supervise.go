@@ -26,10 +26,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 
 const (
 	firstBackoff = 100 * time.Millisecond
-	lastBackoff  = 30 * time.Second
+	// lastBackoff is short: a start costs half a second of CPU, and until it
+	// succeeds no query is answered.
+	lastBackoff = 2 * time.Second
 	// healthyAfter is how long a child must have lived for the next restart to
 	// be immediate again.
-	healthyAfter = time.Minute
+	healthyAfter = 10 * time.Second
 )
 
 // Run restarts the engine whenever it ends or hangs, with growing pauses, until ctx
