@@ -9,6 +9,12 @@ import (
 // passive is the configuration of a Watchfire that watches nothing by itself.
 const passive = `
 log: {level: warn}
+collector:
+  host:
+    metrics: {names: none}
+    logs: {source: none}
+  self: {metrics_interval: 0s, logs: false, trace_ratio: 0}
+alerting: {builtin_rules: []}
 `
 
 // watchfire starts the binary with a configuration (YAML) on a data folder of

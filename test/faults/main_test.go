@@ -127,6 +127,7 @@ func TestEngineKilledUnderLoad(t *testing.T) {
 	l := startLoad(w)
 	for i := range kills {
 		l.progress(t, 30*time.Second)
+		w.WaitReady() // an engine that is killed as it starts is given ever longer pauses
 		pid := 0
 		harness.Eventually(t, 20*time.Second, func() error {
 			if pid = w.EnginePID(); pid == 0 {

@@ -316,6 +316,15 @@ func TryRun(t testing.TB, name string, args ...string) (string, error) {
 	return string(out), err
 }
 
+// TryRunBinary runs a subcommand of the binary.
+func TryRunBinary(t testing.TB, args ...string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, Binary(t), args...).CombinedOutput()
+	return string(out), err
+}
+
 // tail keeps the last lines that a process printed.
 type tail struct {
 	mu    sync.Mutex
