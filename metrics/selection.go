@@ -97,15 +97,15 @@ func inSQL(column string, values []string, quote func(string) string) string {
 	return column + " IN (" + strings.Join(quoted, ", ") + ")"
 }
 
-// smallRead is the number of rows up to which one thread reads a query's rows:
-// more would cost more than they save.
+// smallRead is the number of rows up to which one thread reads a query's rows,
+// in one step: more would cost more than they save.
 const smallRead = 200_000
 
 // settings are those of a query for rows of the series that were found.
 func (s selection) settings(found *found) string {
 	out := "distributed_product_mode = 'local'"
 	if rows := int64(len(found.series)) * ((s.maxt-s.mint)/15_000 + 1); rows >= 0 && rows < smallRead {
-		out += ", max_threads = 1"
+		out += ", max_threads = 1, optimize_move_to_prewhere = 0"
 	}
 	return out
 }
