@@ -74,7 +74,7 @@ func (a *app) activeAlerts(_ context.Context, tenant string) ([]dashboards.Alert
 			summary = al.Reason
 		}
 		out = append(out, dashboards.Alert{
-			Name: al.Rule, Level: level.String(), State: string(al.State), Since: al.Since,
+			Name: al.Rule, Level: level.String(), State: al.State.String(), Since: al.Since,
 			Summary: summary, SummaryZH: al.Annotations.Get("summary_zh"),
 		})
 	}
