@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -162,7 +163,11 @@ func ApplyRetention(ctx context.Context, c *Client, f Flavour, t Table, r Retent
 	if is != p.Will {
 		return p, fmt.Errorf("the retention of table %s is %q after it was set to %q", t.Name, is, p.Will)
 	}
-	c.log.Info("changed retention", "table", t.Name, "was", p.Was, "is", p.Will, "expired_rows", p.Rows, "expired_bytes", p.Bytes)
+	level := slog.LevelInfo
+	if p.Was == "" {
+		level = slog.LevelDebug // a new table
+	}
+	c.log.Log(ctx, level, "changed retention", "table", t.Name, "was", p.Was, "is", p.Will, "expired_rows", p.Rows, "expired_bytes", p.Bytes)
 	return p, nil
 }
 

@@ -79,9 +79,7 @@ func (t Table) Create(f Flavour) []string {
 		fmt.Fprintf(&b, "\nPRIMARY KEY (%s)", t.PrimaryKey)
 	}
 	fmt.Fprintf(&b, "\nORDER BY (%s)", t.OrderBy)
-	if len(t.Settings) > 0 {
-		fmt.Fprintf(&b, "\nSETTINGS %s", strings.Join(t.Settings, ", "))
-	}
+	fmt.Fprintf(&b, "\nSETTINGS %s", strings.Join(append(f.durable(), t.Settings...), ", "))
 	if f.Cluster == "" {
 		return []string{b.String()}
 	}
@@ -101,6 +99,17 @@ func (f Flavour) onCluster() string {
 		return ""
 	}
 	return " ON CLUSTER " + Ident(f.Cluster)
+}
+
+// durable are the settings behind "acknowledged means stored, once", which a
+// server does not have by itself: inserts are fsynced, and a repeated insert is
+// known by its token. Replicated tables have a window of tokens anyhow.
+func (f Flavour) durable() []string {
+	s := []string{"fsync_after_insert = 1", "fsync_part_directory = 1"}
+	if f.Cluster == "" || f.Unreplicated {
+		s = append(s, "non_replicated_deduplication_window = 10000")
+	}
+	return s
 }
 
 // engine turns X(args) into ReplicatedX('path', 'replica', args) on a

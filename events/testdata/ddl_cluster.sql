@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS events_local ON CLUSTER `main`
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}', count)
 PARTITION BY toDate(toUInt16(greatest(0, least(65535, intDiv(time, 86400000000000)))))
-ORDER BY (tenant, time, source, id);
+ORDER BY (tenant, time, source, id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS events ON CLUSTER `main` AS events_local
 ENGINE = Distributed('main', currentDatabase(), events_local, sipHash64(source, id));
@@ -47,7 +48,8 @@ CREATE TABLE IF NOT EXISTS object_states_local ON CLUSTER `main`
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
 PARTITION BY toDate(toUInt16(greatest(0, least(65535, intDiv(time, 86400000000000)))))
-ORDER BY (tenant, cluster, kind, namespace, name, time, uid, version);
+ORDER BY (tenant, cluster, kind, namespace, name, time, uid, version)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS object_states ON CLUSTER `main` AS object_states_local
 ENGINE = Distributed('main', currentDatabase(), object_states_local, sipHash64(cluster, kind, namespace, name));

@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS events
 )
 ENGINE = ReplacingMergeTree(count)
 PARTITION BY toDate(toUInt16(greatest(0, least(65535, intDiv(time, 86400000000000)))))
-ORDER BY (tenant, time, source, id);
+ORDER BY (tenant, time, source, id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE TABLE IF NOT EXISTS object_states
 (
@@ -44,5 +45,6 @@ CREATE TABLE IF NOT EXISTS object_states
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toDate(toUInt16(greatest(0, least(65535, intDiv(time, 86400000000000)))))
-ORDER BY (tenant, cluster, kind, namespace, name, time, uid, version);
+ORDER BY (tenant, cluster, kind, namespace, name, time, uid, version)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 

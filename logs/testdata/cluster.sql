@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS logs_records_local ON CLUSTER `watchfire`
 )
 ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
 PARTITION BY toMonday(toDate(toUInt16(greatest(0, least(65535, intDiv(time, 86400000000000))))))
-ORDER BY (tenant, intDiv(time, 3600000000000), stream, time, ord);
+ORDER BY (tenant, intDiv(time, 3600000000000), stream, time, ord)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS logs_records ON CLUSTER `watchfire` AS logs_records_local
 ENGINE = Distributed('watchfire', currentDatabase(), logs_records_local, cityHash64(stream));
@@ -34,7 +35,8 @@ CREATE TABLE IF NOT EXISTS logs_streams_local ON CLUSTER `watchfire`
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
 PARTITION BY toMonday(day)
-ORDER BY (tenant, day, stream);
+ORDER BY (tenant, day, stream)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS logs_streams ON CLUSTER `watchfire` AS logs_streams_local
 ENGINE = Distributed('watchfire', currentDatabase(), logs_streams_local, cityHash64(stream));

@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS logs_records
 )
 ENGINE = MergeTree
 PARTITION BY toMonday(toDate(toUInt16(greatest(0, least(65535, intDiv(time, 86400000000000))))))
-ORDER BY (tenant, intDiv(time, 3600000000000), stream, time, ord);
+ORDER BY (tenant, intDiv(time, 3600000000000), stream, time, ord)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE TABLE IF NOT EXISTS logs_streams
 (
@@ -31,4 +32,5 @@ CREATE TABLE IF NOT EXISTS logs_streams
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toMonday(day)
-ORDER BY (tenant, day, stream);
+ORDER BY (tenant, day, stream)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;

@@ -10,7 +10,7 @@ ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{ta
 PARTITION BY intDiv(time, 86400000)
 PRIMARY KEY (tenant)
 ORDER BY (tenant, time)
-SETTINGS index_granularity = 8192;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 8192;
 
 CREATE TABLE IF NOT EXISTS samples ON CLUSTER `main` AS samples_local
 ENGINE = Distributed('main', currentDatabase(), samples_local, cityHash64(tenant));

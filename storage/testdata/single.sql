@@ -10,5 +10,5 @@ ENGINE = ReplacingMergeTree(time)
 PARTITION BY intDiv(time, 86400000)
 PRIMARY KEY (tenant)
 ORDER BY (tenant, time)
-SETTINGS index_granularity = 8192;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000, index_granularity = 8192;
 

@@ -10,7 +10,7 @@ ENGINE = ReplacingMergeTree(time)
 PARTITION BY intDiv(time, 86400000)
 PRIMARY KEY (tenant)
 ORDER BY (tenant, time)
-SETTINGS index_granularity = 8192;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000, index_granularity = 8192;
 
 CREATE TABLE IF NOT EXISTS samples AS samples_local
 ENGINE = Distributed('main', currentDatabase(), samples_local, cityHash64(tenant));

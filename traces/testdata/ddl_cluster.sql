@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS spans_local ON CLUSTER `main`
 )
 ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
 PARTITION BY toDate(toUInt16(greatest(0, least(65535, intDiv(start, 86400000000000)))))
-ORDER BY (tenant, slot, service, name, start);
+ORDER BY (tenant, slot, service, name, start)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS spans ON CLUSTER `main` AS spans_local
 ENGINE = Distributed('main', currentDatabase(), spans_local, sipHash64(trace_id));
@@ -49,7 +50,7 @@ CREATE TABLE IF NOT EXISTS spans_by_trace_local ON CLUSTER `main`
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
 PARTITION BY toDate(toUInt16(greatest(0, least(65535, intDiv(start, 86400000000000)))))
 ORDER BY (tenant, trace_id, span_id, kind)
-SETTINGS index_granularity = 2048;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, index_granularity = 2048;
 
 CREATE TABLE IF NOT EXISTS spans_by_trace ON CLUSTER `main` AS spans_by_trace_local
 ENGINE = Distributed('main', currentDatabase(), spans_by_trace_local, sipHash64(trace_id));
@@ -64,7 +65,8 @@ CREATE TABLE IF NOT EXISTS spans_resources_local ON CLUSTER `main`
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
 PARTITION BY toYYYYMM(day)
-ORDER BY (tenant, day, id);
+ORDER BY (tenant, day, id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS spans_resources ON CLUSTER `main` AS spans_resources_local
 ENGINE = Distributed('main', currentDatabase(), spans_resources_local, id);

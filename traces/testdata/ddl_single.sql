@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS spans
 )
 ENGINE = MergeTree
 PARTITION BY toDate(toUInt16(greatest(0, least(65535, intDiv(start, 86400000000000)))))
-ORDER BY (tenant, slot, service, name, start);
+ORDER BY (tenant, slot, service, name, start)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE TABLE IF NOT EXISTS spans_by_trace
 (
@@ -46,7 +47,7 @@ CREATE TABLE IF NOT EXISTS spans_by_trace
 ENGINE = ReplacingMergeTree
 PARTITION BY toDate(toUInt16(greatest(0, least(65535, intDiv(start, 86400000000000)))))
 ORDER BY (tenant, trace_id, span_id, kind)
-SETTINGS index_granularity = 2048;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000, index_granularity = 2048;
 
 CREATE TABLE IF NOT EXISTS spans_resources
 (
@@ -58,5 +59,6 @@ CREATE TABLE IF NOT EXISTS spans_resources
 )
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(day)
-ORDER BY (tenant, day, id);
+ORDER BY (tenant, day, id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 

@@ -11,7 +11,8 @@ CREATE TABLE IF NOT EXISTS metrics_samples_local ON CLUSTER `watchfire`
 )
 ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
 PARTITION BY toDate(toUInt16(greatest(0, least(65535, intDiv(time, 86400000)))))
-ORDER BY (tenant, metric, series, time);
+ORDER BY (tenant, metric, series, time)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS metrics_samples ON CLUSTER `watchfire` AS metrics_samples_local
 ENGINE = Distributed('watchfire', currentDatabase(), metrics_samples_local, cityHash64(series));
@@ -44,7 +45,8 @@ CREATE TABLE IF NOT EXISTS metrics_histograms_local ON CLUSTER `watchfire`
 )
 ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
 PARTITION BY toDate(toUInt16(greatest(0, least(65535, intDiv(time, 86400000)))))
-ORDER BY (tenant, metric, series, time);
+ORDER BY (tenant, metric, series, time)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS metrics_histograms ON CLUSTER `watchfire` AS metrics_histograms_local
 ENGINE = Distributed('watchfire', currentDatabase(), metrics_histograms_local, cityHash64(series));
@@ -62,7 +64,8 @@ CREATE TABLE IF NOT EXISTS metrics_series_local ON CLUSTER `watchfire`
 ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
 PARTITION BY month
 PRIMARY KEY (tenant, metric)
-ORDER BY (tenant, metric, mapValues(labels), id);
+ORDER BY (tenant, metric, mapValues(labels), id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS metrics_series ON CLUSTER `watchfire` AS metrics_series_local
 ENGINE = Distributed('watchfire', currentDatabase(), metrics_series_local, cityHash64(id));
@@ -77,7 +80,8 @@ CREATE TABLE IF NOT EXISTS metrics_labels_local ON CLUSTER `watchfire`
 )
 ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
 PARTITION BY month
-ORDER BY (tenant, name, value);
+ORDER BY (tenant, name, value)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS metrics_labels ON CLUSTER `watchfire` AS metrics_labels_local
 ENGINE = Distributed('watchfire', currentDatabase(), metrics_labels_local, cityHash64(name, value));
@@ -94,7 +98,8 @@ CREATE TABLE IF NOT EXISTS metrics_exemplars_local ON CLUSTER `watchfire`
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')
 PARTITION BY toDate(toUInt16(greatest(0, least(65535, intDiv(time, 86400000)))))
 PRIMARY KEY (tenant, metric, series, time)
-ORDER BY (tenant, metric, series, time, value, mapValues(labels));
+ORDER BY (tenant, metric, series, time, value, mapValues(labels))
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS metrics_exemplars ON CLUSTER `watchfire` AS metrics_exemplars_local
 ENGINE = Distributed('watchfire', currentDatabase(), metrics_exemplars_local, cityHash64(series));
@@ -109,7 +114,8 @@ CREATE TABLE IF NOT EXISTS metrics_metadata_local ON CLUSTER `watchfire`
     `seen` Date CODEC(ZSTD(1))
 )
 ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}', seen)
-ORDER BY (tenant, metric, type, unit, help);
+ORDER BY (tenant, metric, type, unit, help)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE TABLE IF NOT EXISTS metrics_metadata ON CLUSTER `watchfire` AS metrics_metadata_local
 ENGINE = Distributed('watchfire', currentDatabase(), metrics_metadata_local, cityHash64(metric));

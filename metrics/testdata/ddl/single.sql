@@ -11,7 +11,8 @@ CREATE TABLE IF NOT EXISTS metrics_samples
 )
 ENGINE = MergeTree
 PARTITION BY toDate(toUInt16(greatest(0, least(65535, intDiv(time, 86400000)))))
-ORDER BY (tenant, metric, series, time);
+ORDER BY (tenant, metric, series, time)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE TABLE IF NOT EXISTS metrics_histograms
 (
@@ -41,7 +42,8 @@ CREATE TABLE IF NOT EXISTS metrics_histograms
 )
 ENGINE = MergeTree
 PARTITION BY toDate(toUInt16(greatest(0, least(65535, intDiv(time, 86400000)))))
-ORDER BY (tenant, metric, series, time);
+ORDER BY (tenant, metric, series, time)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE TABLE IF NOT EXISTS metrics_series
 (
@@ -56,7 +58,8 @@ CREATE TABLE IF NOT EXISTS metrics_series
 ENGINE = AggregatingMergeTree
 PARTITION BY month
 PRIMARY KEY (tenant, metric)
-ORDER BY (tenant, metric, mapValues(labels), id);
+ORDER BY (tenant, metric, mapValues(labels), id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE TABLE IF NOT EXISTS metrics_labels
 (
@@ -68,7 +71,8 @@ CREATE TABLE IF NOT EXISTS metrics_labels
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY month
-ORDER BY (tenant, name, value);
+ORDER BY (tenant, name, value)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE TABLE IF NOT EXISTS metrics_exemplars
 (
@@ -82,7 +86,8 @@ CREATE TABLE IF NOT EXISTS metrics_exemplars
 ENGINE = ReplacingMergeTree
 PARTITION BY toDate(toUInt16(greatest(0, least(65535, intDiv(time, 86400000)))))
 PRIMARY KEY (tenant, metric, series, time)
-ORDER BY (tenant, metric, series, time, value, mapValues(labels));
+ORDER BY (tenant, metric, series, time, value, mapValues(labels))
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
 CREATE TABLE IF NOT EXISTS metrics_metadata
 (
@@ -94,5 +99,6 @@ CREATE TABLE IF NOT EXISTS metrics_metadata
     `seen` Date CODEC(ZSTD(1))
 )
 ENGINE = ReplacingMergeTree(seen)
-ORDER BY (tenant, metric, type, unit, help);
+ORDER BY (tenant, metric, type, unit, help)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 10000;
 
