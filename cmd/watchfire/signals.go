@@ -33,6 +33,9 @@ func (a *app) signals(ctx context.Context, sink batch.Sink) (*otlp.Receiver, err
 	tw := traces.NewWriter(c.Traces, sink, traces.WriterOptions{Identity: c.Identity, Registerer: a.registry, Logger: log("traces")})
 	ew := events.NewWriter(c.Events, sink, events.WriterOptions{Registerer: a.registry, Logger: log("events")})
 	writers.Metrics, writers.Logs, writers.Spans, writers.Events = mw, lw, tw, ew
+	if err := mw.Warm(ctx, a.db.client); err != nil {
+		return nil, err
+	}
 	a.parts.add("metrics writer", mw.Run)
 	a.parts.add("logs writer", lw.Run)
 	a.parts.add("traces writer", tw.Run)

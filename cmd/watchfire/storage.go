@@ -44,7 +44,7 @@ func openDatabase(ctx context.Context, c config, reg prometheus.Registerer, log 
 			return nil, fmt.Errorf("cannot make the data folder (option data): %w", err)
 		}
 		ec := c.Storage.Engine
-		ec.Logger = log.With("room", "engine")
+		ec.Logger, ec.Registerer = log.With("room", "engine"), reg
 		begun := time.Now()
 		var err error
 		if db.engine, err = engine.Start(ctx, ec); err != nil {
