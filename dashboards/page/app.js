@@ -182,19 +182,21 @@ function selector(metric) {
 }
 
 function chart(series, start, end) {
-  const W = 1000, H = 200, left = 64, bottom = 20, top = 8;
+  const W = Math.max(260, byId('answer').clientWidth), H = 200, left = 64, bottom = 20, top = 8;
   const values = series.flatMap(s => s.points.map(p => p[1])).filter(Number.isFinite);
   let low = Math.min(...values, 0), high = Math.max(...values);
   if (!(high > low)) high = low + 1;
   const x = t => left + (t - start) / (end - start) * (W - left - 8);
   const y = v => top + (high - v) / (high - low) * (H - top - bottom);
-  const svg = el('svg', { class: 'chart', viewBox: `0 0 ${W} ${H}`, preserveAspectRatio: 'none', role: 'img' });
+  const svg = el('svg', { class: 'chart', viewBox: `0 0 ${W} ${H}`, role: 'img' });
+  const marks = W < 500 ? 2 : 4;
   for (let i = 0; i <= 4; i++) {
     const v = low + (high - low) * i / 4;
     svg.append(el('line', { svg: 1, class: 'grid', x1: left, x2: W - 8, y1: y(v), y2: y(v) }),
       el('text', { svg: 1, x: left - 6, y: y(v) + 4, 'text-anchor': 'end' }, figure4(v)));
-    const t = start + (end - start) * i / 4;
-    svg.append(el('text', { svg: 1, x: x(t), y: H - 4, 'text-anchor': i === 0 ? 'start' : i === 4 ? 'end' : 'middle' }, clock(t * 1000).slice(0, 5)));
+    if (i > marks) continue;
+    const t = start + (end - start) * i / marks;
+    svg.append(el('text', { svg: 1, x: x(t), y: H - 4, 'text-anchor': i === 0 ? 'start' : i === marks ? 'end' : 'middle' }, clock(t * 1000).slice(0, 5)));
   }
   series.slice(0, 50).forEach((s, i) => {
     let d = '', last = null;
