@@ -37,7 +37,7 @@ clients: ## Build promtool, logcli and amtool into the cache
 
 test: setup build ## Do all set-up and run the tests
 	PATH="$(CACHE)/bin:$$PATH" WATCHFIRE_BIN="$(CURDIR)/bin/watchfire" WATCHFIRE_TEST_REQUIRE=1 \
-		go test -p 2 -timeout 15m ./...
+		go test -vet=off -p 2 -timeout 20m ./...
 
 bench: setup build ## Measure, side by side with what one would use instead
 	PATH="$(CACHE)/bin:$$PATH" WATCHFIRE_BIN="$(CURDIR)/bin/watchfire" bash test/bench/run.sh $(ARGS)
