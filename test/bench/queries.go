@@ -31,7 +31,7 @@ func queries(fs *flag.FlagSet) func(context.Context, *lab) error {
 	fs.BoolVar(&f.cold, "cold", true, "run each query cold too: after a restart, files out of memory")
 	fs.Float64Var(&f.worst, "worst", 5, "the ratio that no query may exceed")
 	fs.IntVar(&f.batch, "batch", 5000, "samples in a request of the load")
-	fs.IntVar(&f.senders, "senders", 8, "requests of the load at once")
+	fs.IntVar(&f.senders, "senders", 32, "requests of the load at once")
 	return func(ctx context.Context, l *lab) error { return f.run(ctx, l) }
 }
 
