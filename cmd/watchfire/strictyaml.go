@@ -41,11 +41,13 @@ func parseStrict(file string, data []byte, out any) (*strictYAML, error) {
 	s.checkKeys(s.root.Content[0], reflect.TypeOf(out).Elem(), "")
 	if err := s.root.Decode(out); err != nil {
 		var te *yaml.TypeError
-		if !errors.As(err, &te) {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		for _, e := range te.Errors {
-			s.errs = append(s.errs, fmt.Errorf("%s:%s", file, strings.TrimPrefix(e, "line ")))
+		switch {
+		case errors.As(err, &te):
+			for _, e := range te.Errors {
+				s.errs = append(s.errs, fmt.Errorf("%s:%s", file, strings.TrimPrefix(e, "line ")))
+			}
+		case len(s.errs) == 0:
+			s.errs = append(s.errs, fmt.Errorf("%s: %w", file, err))
 		}
 	}
 	return s, errors.Join(s.errs...)
@@ -70,6 +72,7 @@ func (s *strictYAML) checkKeys(n *yaml.Node, t reflect.Type, path string) {
 		n = n.Alias
 	}
 	if decodesItself(t) {
+		s.checkValue(n, t, path)
 		return
 	}
 	switch {
@@ -92,6 +95,15 @@ func (s *strictYAML) checkKeys(n *yaml.Node, t reflect.Type, path string) {
 		for i, v := range n.Content {
 			s.checkKeys(v, t.Elem(), fmt.Sprintf("%s[%d]", path, i))
 		}
+	}
+}
+
+// checkValue tries a value whose type decodes itself: such a type's error has no
+// place and would hide all others.
+func (s *strictYAML) checkValue(n *yaml.Node, t reflect.Type, path string) {
+	var te *yaml.TypeError
+	if err := n.Decode(reflect.New(t).Interface()); err != nil && !errors.As(err, &te) {
+		s.errs = append(s.errs, fmt.Errorf("%s:%d:%d: %s: %w", s.file, n.Line, n.Column, path, err))
 	}
 }
 
