@@ -15,6 +15,9 @@ type Traces struct {
 	rng *rand.Rand
 }
 
+// podsPerService bounds the resources: a platform has far fewer pods than traces.
+const podsPerService = 20
+
 // NewTraces starts a generator.
 func NewTraces(seed uint64) *Traces { return &Traces{rng: rand.New(rand.NewPCG(seed, 3))} }
 
@@ -34,7 +37,7 @@ func (g *Traces) Next(t time.Time, n int) (ptrace.Traces, pcommon.TraceID) {
 			attrs := rs.Resource().Attributes()
 			attrs.PutStr("service.name", service)
 			attrs.PutStr("service.namespace", "shop")
-			attrs.PutStr("k8s.pod.name", fmt.Sprintf("%s-7c9d%04x-%05x", service, g.rng.IntN(1<<16), g.rng.IntN(1<<20)))
+			attrs.PutStr("k8s.pod.name", fmt.Sprintf("%s-7c9d4f-%05x", service, 0xb0de5+g.rng.IntN(podsPerService)))
 			attrs.PutStr("k8s.cluster.name", "bench")
 			ss := rs.ScopeSpans().AppendEmpty()
 			ss.Scope().SetName("load")
