@@ -21,7 +21,7 @@ func ingestLogs(fs *flag.FlagSet) func(context.Context, *lab) error {
 	var f ingestLogsFlags
 	fs.IntVar(&f.lines, "lines", 1_000_000, "lines; the goals of searches are for 5000000")
 	fs.IntVar(&f.batch, "batch", 5000, "lines in a push")
-	fs.IntVar(&f.senders, "senders", 4, "pushes at once")
+	fs.IntVar(&f.senders, "senders", 16, "pushes at once")
 	fs.IntVar(&f.pods, "pods", 10, "streams of each of the ten services")
 	fs.DurationVar(&f.length, "length", time.Hour, "time that the lines span")
 	fs.IntVar(&f.warm, "warm", 5, "warm runs of a search, of which the median is told")
@@ -59,7 +59,7 @@ func (f ingestLogsFlags) push(ctx context.Context, l *lab, s *side, begin time.T
 		// What makes the lines is idle while they are pushed, and the other
 		// way round: the two cores are the server's.
 		var bodies [][]byte
-		for range 8 * f.senders {
+		for range 2 * f.senders {
 			body, n, err := gen.body(f.batch)
 			if err != nil {
 				return err

@@ -23,7 +23,7 @@ func ingestTraces(fs *flag.FlagSet) func(context.Context, *lab) error {
 	fs.IntVar(&f.spans, "spans", 500_000, "spans")
 	fs.IntVar(&f.each, "each", 20, "spans of a usual trace")
 	fs.IntVar(&f.batch, "batch", 2000, "spans in a request")
-	fs.IntVar(&f.senders, "senders", 4, "requests at once")
+	fs.IntVar(&f.senders, "senders", 16, "requests at once")
 	fs.IntVar(&f.big, "big", 10, "traces of 1,000 spans among them, which are then asked for")
 	fs.DurationVar(&f.length, "length", time.Hour, "time that the traces span")
 	return func(ctx context.Context, l *lab) error { return f.run(ctx, l) }
@@ -82,7 +82,7 @@ func (f ingestTracesFlags) push(ctx context.Context, l *lab, s *side) (big []str
 	}
 	for made < f.spans {
 		var bodies [][]byte
-		for i := 0; i < 8*f.senders && made < f.spans; i++ {
+		for i := 0; i < 2*f.senders && made < f.spans; i++ {
 			b, err := body()
 			if err != nil {
 				return nil, err
