@@ -76,6 +76,11 @@ func (b *Batcher[C]) next(now time.Time) (*rows[C], time.Duration) {
 	return batch, 0
 }
 
+// worthwhile is the part of max_bytes from which a batch is worth an insert of
+// its own: the cost of its rows outweighs that of one more part, and holding it
+// back would only hold up its writers.
+const worthwhile = 16
+
 // waitLocked decides how long the oldest batch is to be held back.
 func (b *Batcher[C]) waitLocked(now time.Time) time.Duration {
 	if len(b.full) > 0 {
@@ -85,6 +90,9 @@ func (b *Batcher[C]) waitLocked(now time.Time) time.Duration {
 		return b.cfg.MaxDelay
 	}
 	if b.closed || b.pending >= b.cfg.MaxPendingBytes {
+		return 0
+	}
+	if b.inserts == 0 && b.open.size >= b.cfg.MaxBytes/worthwhile {
 		return 0
 	}
 	latest := b.open.opened.Add(b.cfg.MaxDelay).Sub(now)
