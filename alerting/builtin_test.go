@@ -94,7 +94,7 @@ const watchfireInTrouble = `load 30s
   watchfire_storage_spool_corrupt_blocks_total{instance="w"} 0+1x840
   watchfire_collector_rejected_records_total{instance="w",protocol="otlp",signal="logs",reason="too_old"} 0+9000x840
   watchfire_collector_dropped_records_total{instance="w",protocol="syslog",signal="logs"} 0+1x840
-  watchfire_engine_starts_total{instance="w"} 0+1x840
+  watchfire_engine_restarts_total{instance="w"} 0+1x840
   watchfire_alerting_slots_missed_total{instance="w"} 0+5x840
   watchfire_alerting_evaluations_total{instance="w",outcome="failure"} 0+9x840
   watchfire_alerting_evaluations_total{instance="w",outcome="success"} 0+1x840

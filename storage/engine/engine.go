@@ -154,7 +154,6 @@ func (e *Engine) launch(ctx context.Context) error {
 		return errors.Join(errStopped, p.stop(context.Background()))
 	}
 	e.proc = p
-	e.metrics.starts.Inc()
 	return nil
 }
 

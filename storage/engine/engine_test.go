@@ -393,8 +393,8 @@ func TestHungEngineIsReplaced(t *testing.T) {
 		defer cancel()
 		return e.PID() != pid && c.Ping(ctx) == nil
 	})
-	if n, err := testutil.GatherAndCount(reg, "watchfire_engine_starts_total"); n != 1 || err != nil {
-		t.Errorf("%d metrics of starts, %v", n, err)
+	if n, err := testutil.GatherAndCount(reg, "watchfire_engine_restarts_total"); n != 1 || err != nil {
+		t.Errorf("%d metrics of restarts, %v", n, err)
 	}
 	cancel()
 	if err := <-ran; err != nil {

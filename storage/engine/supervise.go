@@ -12,14 +12,14 @@ import (
 )
 
 // metrics tell how the engine fares.
-type metrics struct{ starts prometheus.Counter }
+type metrics struct{ restarts prometheus.Counter }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
-	m := &metrics{starts: prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "watchfire_engine_starts_total", Help: "Starts of the embedded engine; more than one means that it ended unexpectedly.",
+	m := &metrics{restarts: prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "watchfire_engine_restarts_total", Help: "Starts of the embedded engine after it ended unexpectedly.",
 	})}
 	if reg != nil {
-		reg.MustRegister(m.starts)
+		reg.MustRegister(m.restarts)
 	}
 	return m
 }
@@ -65,6 +65,7 @@ func (e *Engine) Run(ctx context.Context) error {
 			backoff = min(backoff*2, lastBackoff)
 			err := e.launch(ctx)
 			if err == nil {
+				e.metrics.restarts.Inc()
 				break
 			}
 			if errors.Is(err, errStopped) || e.isStopped() {
