@@ -121,11 +121,12 @@ func (a *app) serve(ctx context.Context) (err error) {
 		return err
 	}
 	a.parts.add("server", a.server.Run)
+	a.parts.add("reload", a.reloadOnHangup)
 	a.parts.start()
 	a.ready.set(nil)
 	a.log.Info("Watchfire is ready", "url", "http://"+a.server.Addr("http")+"/", "otlp_grpc", a.server.Addr("otlp_grpc"), "otlp_http", a.server.Addr("otlp_http"), "version", version)
 
-	err = a.parts.wait(a.reloadOnHangup(ctx))
+	err = a.parts.wait(ctx)
 	a.ready.set(errors.New("stopping"))
 	begun := time.Now()
 	a.parts.stop()
@@ -157,25 +158,22 @@ func (a *app) access() (err error) {
 }
 
 // reloadOnHangup reloads what can be reloaded at every SIGHUP, until ctx ends.
-func (a *app) reloadOnHangup(ctx context.Context) context.Context {
+func (a *app) reloadOnHangup(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
-	go func() {
-		defer signal.Stop(hangup)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-hangup:
-				if err := a.reload(); err != nil {
-					a.log.Error("Cannot reload, going on as before", "error", err)
-					continue
-				}
-				a.log.Info("Reloaded access, limits, certificates, scraping and rules")
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hangup:
+			if err := a.reload(); err != nil {
+				a.log.Error("Cannot reload, going on as before", "error", err)
+				continue
 			}
+			a.log.Info("Reloaded access, limits, certificates, scraping and rules")
 		}
-	}()
-	return ctx
+	}
 }
 
 func (a *app) reload() error {
